@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# make             build bin/ and lib/
+# make deps        install what the build needs (says what, first)
+# make demo        deps, build, record a real program, print its report
+# make test        deps, build, run the tests
+# make bench       measure beside heaptrack
+# make install     PREFIX (default /usr/local), DESTDIR
+#
+# OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
+# builds the commands with sanitizers; WERROR=1 makes warnings errors.
+
+VERSION = 0.1.0
+
+OUT    ?= .
+PREFIX ?= /usr/local
+CC     ?= gcc
+CFLAGS ?= -O2 -g
+bindir  = $(PREFIX)/bin
+libdir  = $(PREFIX)/lib
+mandir  = $(PREFIX)/share/man
+
+BIN = $(OUT)/bin
+LIB = $(OUT)/lib
+OBJ = $(OUT)/obj
+
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+       -Wvla -Wpointer-arith -Wwrite-strings -Wundef $(if $(WERROR),-Werror)
+BASE = -std=gnu11 -I. -D_GNU_SOURCE -DHT_VERSION='"$(VERSION)"' $(WARN) \
+       -MMD -MP
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined \
+           -fno-omit-frame-pointer)
+
+COMMANDS = ht-record ht-symbolize ht-top
+
+libht_src   = $(wildcard libht/*.c)
+preload_src = $(wildcard ht-record/preload/*.c)
+libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
+preload_obj = $(preload_src:%.c=$(OBJ)/%.o)
+cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
+
+libht_libs        = -lz -lzstd -lpthread
+ht-symbolize_libs = -ldw -lelf -liberty
+
+.PHONY: all deps deps-test demo test bench install clean progs format
+.DELETE_ON_ERROR:
+
+all: $(COMMANDS:%=$(BIN)/%) $(LIB)/libht-preload.so
+
+# Everything in the preload library is hidden unless a hook says otherwise.
+# Frame pointers in it make the hook's caller cheap to find; no builtin of
+# malloc's family may be assumed; nothing may be bound lazily in a hook.
+PRELOAD = -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+          -fno-omit-frame-pointer -fno-builtin-malloc -fno-builtin-free \
+          -fno-builtin-calloc -fno-builtin-realloc -fno-stack-protector \
+          -fno-exceptions -fasynchronous-unwind-tables
+ifeq ($(shell uname -m),x86_64)
+PRELOAD += -mcx16
+endif
+
+$(OBJ)/ht-record/preload/%.o: ht-record/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
+
+$(OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c -o $@ $<
+
+$(OBJ)/libht.a: $(libht_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(LIB)/libht-preload.so: $(preload_obj)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
+	    -Wl,-z,nodelete -o $@ $^
+
+.SECONDEXPANSION:
+$(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $($*_libs) $(libht_libs)
+
+# Programs under test: built as users build theirs, by no flag of ours.
+prog_c  = $(patsubst t/prog/%.c,$(OBJ)/prog/%,$(wildcard t/prog/*.c))
+prog_cc = $(patsubst t/prog/%.cc,$(OBJ)/prog/%,$(wildcard t/prog/*.cc))
+unit    = $(patsubst t/unit/%.c,$(OBJ)/unit/%,$(wildcard t/unit/*.c))
+
+progs: $(prog_c) $(prog_cc) $(unit)
+
+$(OBJ)/prog/%: t/prog/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -w -o $@ $< $$(sed -n 's/^.* LINK: \(.*\) \*\/$$/\1/p' $<) \
+	    -lpthread -ldl
+
+$(OBJ)/prog/%: t/prog/%.cc
+	@mkdir -p $(@D)
+	$(CXX) -O2 -g -w -o $@ $< -lpthread -ldl
+
+# A unit test is a cmocka program over libht.
+$(OBJ)/unit/%: t/unit/%.c $(OBJ)/libht.a
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -o $@ $< $(OBJ)/libht.a -lcmocka \
+	    $(libht_libs)
+
+deps:
+	@sh t/deps.sh build
+
+deps-test:
+	@sh t/deps.sh build test
+
+demo:
+	@sh t/deps.sh build demo
+	@$(MAKE) --no-print-directory all
+	@sh t/demo.sh
+
+test:
+	@sh t/deps.sh build test
+	@$(MAKE) --no-print-directory all progs
+	prove -r t
+
+bench:
+	@sh t/deps.sh build test
+	@$(MAKE) --no-print-directory all
+	@sh t/bench/bench.sh
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
+	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	    $(DESTDIR)$(mandir)/man7
+	install $(COMMANDS:%=$(BIN)/%) $(DESTDIR)$(bindir)
+	install -m 644 $(LIB)/libht-preload.so $(DESTDIR)$(libdir)
+	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 man/*.5 $(DESTDIR)$(mandir)/man5
+	install -m 644 man/*.7 $(DESTDIR)$(mandir)/man7
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BIN) $(LIB) $(OBJ)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

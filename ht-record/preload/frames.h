@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Frames, nodes and modules: the program's side of the tables of ring.h.
+ * Lock-free, async-signal-safe, no allocation; safe in any thread.
+ */
+#ifndef HT_FRAMES_H
+#define HT_FRAMES_H
+
+#include "ht-record/ring.h"
+
+/* The tables of the ring in use. Set once, before the first capture. */
+void ht_frames_init(struct ht_ring *ring);
+
+/*
+ * The frame of code address `pc` (an address inside the call), made on first
+ * sight; its module is found and published then. Returns its index, never 0,
+ * or 0 when the table is full.
+ */
+uint32_t ht_frame_at(uint64_t pc);
+
+/* The frame `index`; valid for as long as the ring is mapped. */
+struct ht_frame *ht_frame_ptr(uint32_t index);
+
+/* The frame that stands for the number `value` under qualifier `kind`
+ * (HT_Q_SIZE, HT_Q_POINTER), or 0 when the table is full. */
+uint32_t ht_frame_qualifier(uint32_t kind, uint64_t value);
+
+/* The child of `parent` with this frame, made on first sight; 0 when the
+ * tree is full. */
+uint32_t ht_node_child(uint32_t parent, uint32_t frame);
+
+/*
+ * Before and after a dlclose: what the call unmapped is forgotten, so that
+ * an address that is used again is another frame. While one is in flight
+ * every lookup checks its module.
+ */
+void ht_frames_dlclose_begin(void);
+void ht_frames_dlclose_end(void);
+
+#endif

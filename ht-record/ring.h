@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the recorder and the preload library share: one memfd, mapped by both.
+ * This is the only header that both include.
+ *
+ *   struct ht_ring   state words, on cache lines by who writes them
+ *   records          a power of two of 16-byte slots
+ *   frames           pc -> frame, a hash table with open addressing
+ *   nodes            the tree of stacks
+ *   modules          the loaded objects, and a heap of bytes for their names
+ *
+ * All areas but the records are sparse: pages nobody touched cost nothing.
+ * The program writes, the recorder reads, except for the words said to be the
+ * recorder's. All words are native-endian: both sides run on one machine.
+ */
+#ifndef HT_RING_H
+#define HT_RING_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HT_RING_MAGIC   0x31676e6972746800u /* "\0htring1" */
+#define HT_RING_VERSION 1
+
+/*
+ * A record. Published in one step, by a 16-byte compare-and-swap of the slot:
+ * the slot's old content has the lap before, so whoever loses the race sees a
+ * newer lap and goes on to the next slot. Nobody ever holds a slot that is not
+ * published, so a thread may stop, die or jump away anywhere.
+ *
+ *   w0: stack 28 | size 24 | thread 12     (from bit 0 up)
+ *   w1: pointer 48 | kind 4 | lap 12
+ *
+ * A size or a pointer too large for its field travels in the stack: the stack
+ * is then a qualifier node (below) that names the high bits and whose parent
+ * is the stack meant.
+ */
+struct ht_rec {
+	uint64_t w0, w1;
+};
+
+enum ht_rec_kind {
+	HT_REC_NONE = 0,     /* never published: a slot nobody wrote yet */
+	HT_REC_ALLOC,        /* pointer, size, stack */
+	HT_REC_FREE,         /* pointer */
+	HT_REC_REALLOC,      /* intent: the old pointer, before the call */
+	HT_REC_REALLOC_DONE, /* the new pointer, size, stack */
+	HT_REC_REALLOC_FAIL, /* the old pointer again: it lives on */
+	HT_REC_TICK,         /* size: ms since the start, high bits: pointer */
+	HT_REC_THREAD,       /* pointer: kernel's tid, now behind `thread` */
+	HT_REC_LOST,         /* size: events dropped before this one */
+	HT_REC_EXEC,         /* the program is about to call execve */
+	HT_REC_EXEC_FAIL,    /* and execve came back */
+};
+
+#define HT_STACK_BITS  28
+#define HT_SIZE_BITS   24
+#define HT_THREAD_BITS 12
+#define HT_PTR_BITS    48
+#define HT_LAP_BITS    12
+#define HT_STACK_MAX   ((1u << HT_STACK_BITS) - 1)
+#define HT_SIZE_MAX    ((1u << HT_SIZE_BITS) - 1)
+#define HT_THREAD_MAX  ((1u << HT_THREAD_BITS) - 1)
+#define HT_PTR_MAX     ((UINT64_C(1) << HT_PTR_BITS) - 1)
+#define HT_LAP_MASK    ((1u << HT_LAP_BITS) - 1)
+
+static inline uint64_t
+ht_rec_w0(uint32_t stack, uint32_t size, uint32_t thread)
+{
+	return stack | (uint64_t)size << 28 | (uint64_t)thread << 52;
+}
+
+static inline uint64_t
+ht_rec_w1(uint64_t ptr, enum ht_rec_kind kind)
+{
+	return ptr | (uint64_t)kind << 48;
+}
+
+static inline uint32_t
+ht_rec_stack(const struct ht_rec *r)
+{
+	return (uint32_t)r->w0 & HT_STACK_MAX;
+}
+
+static inline uint32_t
+ht_rec_size(const struct ht_rec *r)
+{
+	return (uint32_t)(r->w0 >> 28) & HT_SIZE_MAX;
+}
+
+static inline uint32_t
+ht_rec_thread(const struct ht_rec *r)
+{
+	return (uint32_t)(r->w0 >> 52);
+}
+
+static inline uint64_t
+ht_rec_ptr(const struct ht_rec *r)
+{
+	return r->w1 & HT_PTR_MAX;
+}
+
+static inline enum ht_rec_kind
+ht_rec_kind(uint64_t w1)
+{
+	return (enum ht_rec_kind)(w1 >> 48 & 15);
+}
+
+static inline uint32_t
+ht_rec_lap(uint64_t w1)
+{
+	return (uint32_t)(w1 >> 52);
+}
+
+/* The lap of position `pos` in a ring of 1 << `shift` slots; a fresh memfd
+ * holds lap 0 everywhere, so the first lap is 1. */
+static inline uint32_t
+ht_lap(uint64_t pos, unsigned shift)
+{
+	return (uint32_t)((pos >> shift) + 1) & HT_LAP_MASK;
+}
+
+/*
+ * A frame: a pc of one module instance. `key` is the pc while the frame may be
+ * found, HT_FRAME_DEAD once its module is gone; `pc` stays for the recorder.
+ * The pc is the address of the call: return address - 1, or the very pc of a
+ * frame that a signal interrupted. A qualifier frame carries a number instead.
+ */
+struct ht_frame {
+	_Atomic uint64_t key;
+	uint64_t pc;
+	_Atomic uint64_t rule; /* the unwinder's; 0 = not computed yet */
+	uint32_t module;       /* index of its module, HT_NO_MODULE, or HT_Q_* */
+	uint32_t pad;
+};
+
+#define HT_FRAME_DEAD 1u
+#define HT_NO_MODULE  0xffffffffu
+#define HT_Q_SIZE     0xfffffffeu /* pc = the size asked for, in bytes */
+#define HT_Q_POINTER  0xfffffffdu /* pc = bits 48 to 63 of the pointer */
+
+/*
+ * A node of the tree of stacks: this frame, called from the stack `parent`.
+ * Its children form a trie by the frame's hash, two bits a level, whose root
+ * is `child` and whose nodes are the children themselves: lookups are
+ * lock-free, an insertion is one compare-and-swap of a 0 link.
+ * (Wellons, "The quick and practical MSI hash table / hash trie", 2023.)
+ * Node 0 is no node. Node HT_ROOT is the root of whole stacks, HT_ROOT_CUT of
+ * those whose root side is unknown; neither is a frame.
+ */
+struct ht_node {
+	uint32_t frame;
+	uint32_t parent;
+	_Atomic uint32_t child;
+	_Atomic uint32_t next[4];
+	uint32_t pad;
+};
+
+#define HT_ROOT     1u
+#define HT_ROOT_CUT 2u
+
+/* A loaded object. Strings lie in the module heap. */
+struct ht_segment {
+	uint64_t vaddr, memsz;
+};
+
+#define HT_SEGMENTS_MAX 16
+#define HT_BUILD_ID_MAX 32
+
+struct ht_module {
+	_Atomic uint32_t state; /* 0 unused, HT_MODULE_* */
+	uint32_t name, name_len; /* offset in the heap, bytes */
+	uint32_t build_id_len;
+	uint64_t bias;
+	uint32_t nsegments;
+	uint32_t pad;
+	struct ht_segment segment[HT_SEGMENTS_MAX];
+	uint8_t build_id[HT_BUILD_ID_MAX];
+};
+
+enum { HT_MODULE_NEW = 1, HT_MODULE_LIVE, HT_MODULE_GONE };
+
+#define HT_MODULES_MAX 16384
+
+struct ht_ring {
+	/* Written once by the recorder, before the program sees it. */
+	uint64_t magic;
+	uint32_t version, flags;
+	uint32_t shift;         /* 1 << shift records */
+	uint32_t frame_shift;   /* 1 << frame_shift frames */
+	uint32_t node_max;      /* nodes that fit in the area */
+	uint32_t heap_size;     /* bytes of the module heap */
+	uint64_t size;          /* of the whole mapping, bytes */
+	uint64_t records_at, frames_at, modules_at, heap_at, nodes_at;
+	uint64_t end_magic;
+
+	/* The recorder's, read by the program. */
+	_Alignas(64) _Atomic uint64_t tail; /* records consumed */
+	_Atomic uint32_t space;   /* futex: raised when `tail` made room */
+	_Alignas(64) _Atomic uint32_t tick; /* ms since the start */
+	_Atomic uint32_t ticked;  /* program's: last tick put in the ring */
+	_Atomic uint32_t alive;   /* robust futex: owner's tid, or OWNER_DIED */
+	_Atomic uint32_t control; /* HT_CTL_* */
+
+	/* The program's. */
+	_Alignas(64) _Atomic uint64_t head; /* a hint: never past the truth */
+	_Alignas(64) _Atomic uint32_t waiters; /* threads waiting on `space` */
+	_Atomic uint32_t claimed;  /* pid of the image that took this ring */
+	_Atomic uint32_t ready;    /* 1: recording, 2: gave up, see `why` */
+	_Atomic uint32_t nodes;    /* nodes handed out */
+	_Atomic uint32_t modules;  /* modules handed out */
+	_Atomic uint32_t heap;     /* bytes of the module heap handed out */
+	_Atomic uint64_t frames;   /* frames in the table */
+	_Atomic uint64_t lost;     /* --lossy: events dropped in all */
+	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
+	char why[128];
+};
+
+/* flags */
+enum {
+	HT_RING_LOSSY = 1,        /* full: drop and count, do not wait */
+	HT_RING_VERIFY = 2,       /* compare every stack with libunwind's */
+	HT_RING_LIBUNWIND = 4,    /* capture with libunwind */
+};
+
+/* control */
+enum {
+	HT_CTL_STOP = 1,    /* record nothing more */
+	HT_CTL_NO_CALLS = 2 /* seccomp: make no system call */
+};
+
+_Static_assert(sizeof(struct ht_rec) == 16, "a record is one cmpxchg16b");
+_Static_assert(sizeof(struct ht_frame) == 32, "two frames a cache line");
+_Static_assert(sizeof(struct ht_node) == 32, "two nodes a cache line");
+_Static_assert(offsetof(struct ht_ring, tail) % 64 == 0, "own cache line");
+_Static_assert(HT_STACK_BITS + HT_SIZE_BITS + HT_THREAD_BITS == 64, "w0");
+_Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
+
+/* The environment entry that leads the library to its ring:
+ * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record> */
+#define HT_ENV "HT_RECORD"
+
+#endif
