@@ -116,7 +116,7 @@ demo:
 test:
 	@sh t/deps.sh build test
 	@$(MAKE) --no-print-directory all progs
-	prove -r t
+	HT_OUT=$(abspath $(OUT)) prove -r t
 
 bench:
 	@sh t/deps.sh build test
