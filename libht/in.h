@@ -14,6 +14,7 @@
 #include "libht/err.h"
 
 #define HT_LINE_MAX ((size_t)1 << 20)
+#define HT_IN_SLACK ((size_t)64)
 
 struct ht_in;
 
@@ -27,7 +28,8 @@ struct ht_in *ht_in_fd(int fd, const char *name);
  * A block of whole lines: *start to *end, the last byte is LF, save for the
  * last block of an input that does not end in one. At most `max` bytes unless
  * one line is longer (0: what is there). The bytes stay valid and may be
- * changed until the next call. 1; 0 at the end of the input; -1 on an
+ * changed (LFs excepted: they count lines) until the next call; at least
+ * HT_IN_SLACK bytes behind *end may be read, of any value. 1; 0 at the end of the input; -1 on an
  * error that ends the input: a read error, a broken or truncated compressed
  * stream (all that could be read was handed out before), or a line longer
  * than HT_LINE_MAX: then the error is set, the line is passed over, and the
@@ -42,7 +44,7 @@ int ht_in_line(struct ht_in *in, char **line, size_t *len);
  * them out again. `from` is the start of a line. */
 void ht_in_unget(struct ht_in *in, const char *from);
 
-/* What messages need. The number of the line handed out last (the first line
+/* What messages need; the error is the one that the last -1 was about. The number of the line handed out last (the first line
  * of the last block; from 1). ht_in_block does not count lines by itself in
  * the block it hands out until the next call, so for a line inside a block
  * add the LFs before it. */

@@ -23,6 +23,7 @@ struct ht_opts {
 	const struct ht_opt *opt; /* ends with name NULL */
 	bool stop_at_operand;     /* ht-record: the rest is the program's */
 	const char *value;        /* of the option returned last */
+	int letter;               /* that option, for messages */
 	int index;                /* first operand, once -1 was returned */
 };
 

@@ -31,6 +31,15 @@ struct ht_out *ht_out_fd(int fd, const char *name, enum ht_codec codec,
 /* By the name's ending: .gz, .zst, else plain. */
 enum ht_codec ht_out_codec(const char *path);
 
+/* Plain output too is written by a thread from now on, so that a blocked pipe
+ * holds up the caller only once 2 MiB wait (compressed output has its thread
+ * anyway). Call it before anything is written. 0, or -1: no thread, then the
+ * output has failed. */
+int ht_out_threaded(struct ht_out *out);
+/* In main(), before the first output: a write to a pipe without a reader is
+ * an error (EPIPE), not a signal. A child that execs must set SIGPIPE back. */
+void ht_out_sigpipe(void);
+
 /* Hands over the buffer; room for at least `n` bytes (n <= 64 KiB) after. */
 void ht_out_room(struct ht_out *out, size_t n);
 /* Everything written so far is handed to the kernel (or the compressor). */
