@@ -5,11 +5,12 @@
  *
  *   struct ht_ring   state words, on cache lines by who writes them
  *   records          a power of two of 16-byte slots
- *   frames           pc -> frame, a hash table with open addressing
- *   nodes            the tree of stacks
  *   modules          the loaded objects, and a heap of bytes for their names
+ *   frames           code addresses, each with its module
+ *   nodes            the tree of stacks
  *
- * All areas but the records are sparse: pages nobody touched cost nothing.
+ * Every area is sparse: pages nobody touched cost nothing. Index 0 of frames
+ * and nodes is none.
  * The program writes, the recorder reads, except for the words said to be the
  * recorder's. All words are native-endian: both sides run on one machine.
  */
@@ -47,9 +48,9 @@ enum ht_rec_kind {
 	HT_REC_REALLOC,      /* intent: the old pointer, before the call */
 	HT_REC_REALLOC_DONE, /* the new pointer, size, stack */
 	HT_REC_REALLOC_FAIL, /* the old pointer again: it lives on */
-	HT_REC_TICK,         /* size: ms since the start, high bits: pointer */
+	HT_REC_TICK,         /* pointer: ms since the start */
 	HT_REC_THREAD,       /* pointer: kernel's tid, now behind `thread` */
-	HT_REC_LOST,         /* size: events dropped before this one */
+	HT_REC_LOST,         /* pointer: events dropped before this one */
 	HT_REC_EXEC,         /* the program is about to call execve */
 	HT_REC_EXEC_FAIL,    /* and execve came back */
 };
@@ -125,27 +126,34 @@ ht_lap(uint64_t pos, unsigned shift)
  * A frame: a pc of one module instance. `key` is the pc while the frame may be
  * found, HT_FRAME_DEAD once its module is gone; `pc` stays for the recorder.
  * The pc is the address of the call: return address - 1, or the very pc of a
- * frame that a signal interrupted. A qualifier frame carries a number instead.
+ * frame that a signal interrupted. A qualifier frame carries a number instead,
+ * and its key has the kind in its top four bits.
+ *
+ * Frames are found by a hash trie: 1 << HT_FRAME_HEADS root links, each the
+ * root of a trie of frames, two bits of the hash a level, whose nodes are the
+ * frames themselves. Lookups are lock-free, an insertion is one
+ * compare-and-swap of a 0 link, nothing is ever moved. (After Wellons, "The
+ * hash-trie data structure", 2023.)
  */
 struct ht_frame {
 	_Atomic uint64_t key;
-	uint64_t pc;
-	_Atomic uint64_t rule; /* the unwinder's; 0 = not computed yet */
-	uint32_t module;       /* index of its module, HT_NO_MODULE, or HT_Q_* */
-	uint32_t pad;
+	_Atomic uint64_t pc;
+	_Atomic uint64_t rule;   /* the unwinder's; 0 = not computed yet */
+	_Atomic uint32_t module; /* 0 not known yet, 1 + its index, or HT_Q_* */
+	_Atomic uint32_t link;   /* next frame of the same module */
+	_Atomic uint32_t next[4];
+	uint64_t pad[2];
 };
 
-#define HT_FRAME_DEAD 1u
-#define HT_NO_MODULE  0xffffffffu
-#define HT_Q_SIZE     0xfffffffeu /* pc = the size asked for, in bytes */
-#define HT_Q_POINTER  0xfffffffdu /* pc = bits 48 to 63 of the pointer */
+#define HT_FRAME_DEAD  1u
+#define HT_FRAME_HEADS 16
+#define HT_NO_MODULE   0xffffffffu /* code that no object owns: a JIT's */
+#define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
+#define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
 
 /*
  * A node of the tree of stacks: this frame, called from the stack `parent`.
- * Its children form a trie by the frame's hash, two bits a level, whose root
- * is `child` and whose nodes are the children themselves: lookups are
- * lock-free, an insertion is one compare-and-swap of a 0 link.
- * (Wellons, "The quick and practical MSI hash table / hash trie", 2023.)
+ * Its children form a hash trie like the frames', rooted in `child`.
  * Node 0 is no node. Node HT_ROOT is the root of whole stacks, HT_ROOT_CUT of
  * those whose root side is unknown; neither is a frame.
  */
@@ -161,7 +169,7 @@ struct ht_node {
 #define HT_ROOT_CUT 2u
 
 /* A loaded object. Strings lie in the module heap. */
-struct ht_segment {
+struct ht_ring_segment {
 	uint64_t vaddr, memsz;
 };
 
@@ -169,17 +177,18 @@ struct ht_segment {
 #define HT_BUILD_ID_MAX 32
 
 struct ht_module {
-	_Atomic uint32_t state; /* 0 unused, HT_MODULE_* */
-	uint32_t name, name_len; /* offset in the heap, bytes */
+	_Atomic uint32_t state;  /* 0 unused, HT_MODULE_* */
+	uint32_t name, name_len; /* offset in the heap, bytes; an empty name
+	                          * is the executable's */
 	uint32_t build_id_len;
 	uint64_t bias;
 	uint32_t nsegments;
 	uint32_t pad;
-	struct ht_segment segment[HT_SEGMENTS_MAX];
+	struct ht_ring_segment segment[HT_SEGMENTS_MAX];
 	uint8_t build_id[HT_BUILD_ID_MAX];
 };
 
-enum { HT_MODULE_NEW = 1, HT_MODULE_LIVE, HT_MODULE_GONE };
+enum { HT_MODULE_LIVE = 1, HT_MODULE_GONE };
 
 #define HT_MODULES_MAX 16384
 
@@ -188,33 +197,39 @@ struct ht_ring {
 	uint64_t magic;
 	uint32_t version, flags;
 	uint32_t shift;         /* 1 << shift records */
-	uint32_t frame_shift;   /* 1 << frame_shift frames */
-	uint32_t node_max;      /* nodes that fit in the area */
+	uint32_t frame_max;     /* frames that fit in their area */
+	uint32_t node_max;      /* nodes that fit in theirs */
 	uint32_t heap_size;     /* bytes of the module heap */
 	uint64_t size;          /* of the whole mapping, bytes */
-	uint64_t records_at, frames_at, modules_at, heap_at, nodes_at;
-	uint64_t end_magic;
+	/* Offsets of the areas, bytes, page-aligned, ascending. */
+	uint64_t records_at, heads_at, modules_at, heap_at, frames_at, nodes_at;
 
-	/* The recorder's, read by the program. */
+	/* The recorder's, read by the program with every record. */
 	_Alignas(64) _Atomic uint64_t tail; /* records consumed */
 	_Atomic uint32_t space;   /* futex: raised when `tail` made room */
 	_Alignas(64) _Atomic uint32_t tick; /* ms since the start */
 	_Atomic uint32_t ticked;  /* program's: last tick put in the ring */
-	_Atomic uint32_t alive;   /* robust futex: owner's tid, or OWNER_DIED */
 	_Atomic uint32_t control; /* HT_CTL_* */
+	/* On the robust list of a thread of the recorder's (robust_futexes,
+	 * set_robust_list(2)): the kernel sets FUTEX_OWNER_DIED in `alive`
+	 * when the recorder ends, however that comes. */
+	uint64_t robust; /* the list's link, an address of the recorder's */
+	_Atomic uint32_t alive;
+	_Atomic uint64_t lost;    /* program's: events dropped in all */
+	_Atomic uint64_t told;    /* of them, told in HT_REC_LOST records */
 
 	/* The program's. */
 	_Alignas(64) _Atomic uint64_t head; /* a hint: never past the truth */
-	_Alignas(64) _Atomic uint32_t waiters; /* threads waiting on `space` */
+	_Alignas(64) _Atomic uint32_t waiters; /* 1: someone waits on `space` */
 	_Atomic uint32_t claimed;  /* pid of the image that took this ring */
 	_Atomic uint32_t ready;    /* 1: recording, 2: gave up, see `why` */
 	_Atomic uint32_t nodes;    /* nodes handed out */
 	_Atomic uint32_t modules;  /* modules handed out */
 	_Atomic uint32_t heap;     /* bytes of the module heap handed out */
-	_Atomic uint64_t frames;   /* frames in the table */
-	_Atomic uint64_t lost;     /* --lossy: events dropped in all */
+	_Atomic uint32_t frames;   /* frames handed out */
 	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
-	char why[128];
+	uint32_t exe, exe_len;     /* its path, in the module heap */
+	char why[128];             /* a text for people when `ready` is 2 */
 };
 
 /* flags */
@@ -231,14 +246,20 @@ enum {
 };
 
 _Static_assert(sizeof(struct ht_rec) == 16, "a record is one cmpxchg16b");
-_Static_assert(sizeof(struct ht_frame) == 32, "two frames a cache line");
+_Static_assert(sizeof(struct ht_frame) == 64, "a frame is a cache line");
 _Static_assert(sizeof(struct ht_node) == 32, "two nodes a cache line");
 _Static_assert(offsetof(struct ht_ring, tail) % 64 == 0, "own cache line");
+_Static_assert(offsetof(struct ht_ring, alive) ==
+                   offsetof(struct ht_ring, robust) + 8,
+    "the list has one offset for all");
 _Static_assert(HT_STACK_BITS + HT_SIZE_BITS + HT_THREAD_BITS == 64, "w0");
 _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
 
 /* The environment entry that leads the library to its ring:
  * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record> */
 #define HT_ENV "HT_RECORD"
+/* The abstract socket that passes the ring's descriptor where /proc does not:
+ * printf form of its name, after the NUL byte; pid of ht-record, fd there. */
+#define HT_SOCKET "ht-record-%d-%d"
 
 #endif

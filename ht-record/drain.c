@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ht-record/drain.h"
+#include "ht-record/shm.h"
+
+#define BATCH     1024 /* records between two moves of the tail */
+#define LOOKAHEAD 4096 /* records searched for how a realloc went */
+
+static inline bool
+is_published(const struct ht_ring *r, const struct ht_rec *rec, uint64_t pos,
+    uint64_t *w1)
+{
+	/* Acquire: pairs with the compare-and-swap that published. */
+	*w1 = __atomic_load_n(&rec->w1, __ATOMIC_ACQUIRE);
+	return ht_rec_lap(*w1) == ht_lap(pos, r->shift);
+}
+
+/* The next record of the thread that wrote the intent at `pos`. */
+static enum ht_rec_kind
+result_of(const struct ht_drain *d, uint32_t thread)
+{
+	const struct ht_ring *r = d->ring;
+	const struct ht_rec *records = ht_shm_records(r);
+	uint64_t mask = ((uint64_t)1 << r->shift) - 1, w1;
+
+	for (uint64_t pos = d->pos + 1; pos < d->pos + LOOKAHEAD; pos++) {
+		const struct ht_rec *rec = &records[pos & mask];
+
+		if (pos - d->pos > mask || !is_published(r, rec, pos, &w1))
+			return HT_REC_NONE;
+		if (ht_rec_thread(rec) == thread &&
+		    ht_rec_kind(w1) != HT_REC_TICK &&
+		    ht_rec_kind(w1) != HT_REC_LOST)
+			return ht_rec_kind(w1);
+	}
+	return HT_REC_NONE;
+}
+
+/* The samples taken up to `ms`, each at its own time. */
+static void
+take_samples(struct ht_drain *d, uint64_t ms)
+{
+	struct ht_sample s;
+
+	while (ht_clock_sample(d->clock, ms, &s))
+		ht_trace_rss(d->trace, s.ms, s.pages);
+}
+
+static void
+take(struct ht_drain *d, const struct ht_rec *rec)
+{
+	enum ht_rec_kind result = HT_REC_NONE;
+
+	switch (ht_rec_kind(rec->w1)) {
+	case HT_REC_REALLOC:
+		result = result_of(d, ht_rec_thread(rec));
+		break;
+	case HT_REC_TICK:
+		take_samples(d, ht_rec_ptr(rec));
+		break;
+	case HT_REC_EXEC:
+		d->exec_pending = true;
+		break;
+	case HT_REC_EXEC_FAIL:
+		d->exec_pending = false;
+		break;
+	default:
+		break;
+	}
+	ht_trace_record(d->trace, rec, result);
+}
+
+/* Hysteresis: whoever waits for room sleeps on until half of it is there. */
+static void
+give_room(struct ht_ring *r, uint64_t pos, bool half)
+{
+	/* Release: we are done with the slots. Then, in the total order of
+	 * the two, the look at `waiters`; the program does it the other way
+	 * round. */
+	atomic_store(&r->tail, pos);
+	if (half && atomic_load(&r->waiters)) {
+		atomic_store(&r->waiters, 0);
+		atomic_fetch_add(&r->space, 1);
+		syscall(SYS_futex, &r->space, FUTEX_WAKE, INT_MAX, NULL, NULL,
+		    0);
+	}
+}
+
+size_t
+ht_drain(struct ht_drain *d, size_t max)
+{
+	struct ht_ring *r = d->ring;
+	const struct ht_rec *records = ht_shm_records(r);
+	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+	uint64_t first = d->pos, told = d->pos;
+	struct ht_rec rec;
+
+	while (d->pos - first < max) {
+		const struct ht_rec *slot = &records[d->pos & mask];
+
+		if (!is_published(r, slot, d->pos, &rec.w1))
+			break;
+		rec.w0 = slot->w0;
+		take(d, &rec);
+		d->pos++;
+		if (d->pos - told == BATCH) {
+			told = d->pos;
+			give_room(r, told, told - first > mask / 2);
+		}
+	}
+	give_room(r, d->pos, true);
+	return (size_t)(d->pos - first);
+}
+
+void
+ht_drain_idle(struct ht_drain *d)
+{
+	/* Not later than the ticks that the program has been shown: what it
+	 * does next comes after them. */
+	take_samples(d, atomic_load(&d->ring->tick));
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ht-record/job.h"
+#include "ht-record/program.h"
+#include "ht-record/report.h"
+#include "ht-record/sink.h"
+#include "libht/mem.h"
+#include "libht/opt.h"
+#include "libht/str.h"
+
+static const char usage[] =
+    "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
+    "                 [--addresses] [--lossy] [--unwind NAME]\n"
+    "                 PROGRAM [ARG...]\n"
+    "\n"
+    "Records every heap allocation of PROGRAM with the stack that made it.\n"
+    "\n"
+    "  -o, --output FILE   write the trace there (.gz and .zst compress);\n"
+    "                      the program keeps its stdout\n"
+    "  -q, --quiet         no statistics at the end\n"
+    "      --buffer SIZE   of the ring to the program (default 16M)\n"
+    "      --interval MS   between two ticks of the clock (default 10)\n"
+    "      --addresses     write the address of each block\n"
+    "      --lossy         drop events rather than let the program wait\n"
+    "      --unwind NAME   how stacks are captured: rules or libunwind\n"
+    "  -h, --help          this text\n"
+    "  -V, --version       versions of the tool and of the format\n"
+    "\n"
+    "Without -o the trace goes to stdout and the program's stdout to stderr.\n"
+    "If stdout is a terminal the whole job is done: the trace is symbolised\n"
+    "and compressed into ht.PROGRAM.PID.gz.\n";
+
+struct options {
+	struct ht_job_options job;
+	const char *output;
+	bool quiet;
+};
+
+static void
+parse(struct options *o, int argc, char *argv[])
+{
+	enum { BUFFER = 256, INTERVAL, ADDRESSES, LOSSY, UNWIND };
+	static const struct ht_opt table[] = {
+	    {"output", 'o', true},
+	    {"quiet", 'q', false},
+	    {"buffer", BUFFER, true},
+	    {"interval", INTERVAL, true},
+	    {"addresses", ADDRESSES, false},
+	    {"lossy", LOSSY, false},
+	    {"unwind", UNWIND, true},
+	    {NULL, 0, false},
+	};
+	static const char *const unwinders[] = {"rules", "libunwind", NULL};
+	struct ht_opts opts = {
+	    .argc = argc,
+	    .argv = argv,
+	    .usage = usage,
+	    .opt = table,
+	    .stop_at_operand = true,
+	};
+	int c;
+
+	while ((c = ht_opt_next(&opts)) != -1) {
+		if (c == 'o')
+			o->output = opts.value;
+		else if (c == 'q')
+			o->quiet = true;
+		else if (c == BUFFER)
+			o->job.ring.buffer = ht_opt_num(&opts, HT_UNIT_SIZE,
+			    64 << 10, UINT64_C(16) << 30);
+		else if (c == INTERVAL)
+			o->job.interval_ms = (unsigned)ht_opt_num(&opts,
+			    HT_UNIT_TIME, 1, 60000);
+		else if (c == ADDRESSES)
+			o->job.trace.addresses = true;
+		else if (c == LOSSY)
+			o->job.ring.flags |= HT_RING_LOSSY;
+		else if (c == UNWIND && ht_opt_choice(&opts, unwinders) == 1)
+			o->job.ring.flags |= HT_RING_LIBUNWIND;
+	}
+	if (opts.index >= argc)
+		ht_opt_fail(&opts, "no program is named");
+	o->job.program = argv + opts.index;
+}
+
+/* A file of the same installation, beside ht-record: to be freed. */
+static char *
+beside_us(const char *relative)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+	struct ht_str s = {0};
+
+	if (n == -1)
+		ht_die(HT_CANNOT, "cannot find where ht-record lies");
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+	ht_str_addf(&s, "%s/%s", path, relative);
+	return s.data;
+}
+
+/* The preload library, by a path that LD_PRELOAD can express: to be freed. */
+static char *
+library(void)
+{
+	char *path = beside_us("../lib/libht-preload.so");
+	struct ht_str s = {0};
+	char *real = realpath(path, NULL);
+	int fd;
+
+	if (!real)
+		ht_die(HT_CANNOT, "cannot find '%s': %s", path,
+		    strerror(errno));
+	free(path);
+	if (!strpbrk(real, ": \t"))
+		return real;
+	/* The separators of the list: go through a descriptor of ours. */
+	fd = open(real, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		ht_die(HT_CANNOT, "cannot open '%s'", real);
+	free(real);
+	ht_str_addf(&s, "/proc/%d/fd/%d", (int)getpid(), fd);
+	return s.data;
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct options o = {
+	    .job.ring.buffer = 16 << 20,
+	    .job.interval_ms = 10,
+	    .job.argv = argv,
+	};
+	struct ht_job_result result;
+	struct ht_sink sink = {0};
+	struct ht_error err = {""};
+	struct ht_job *job;
+	char *lib, *symbolize;
+	int status;
+
+	ht_set_name("ht-record");
+	ht_out_sigpipe();
+	parse(&o, argc, argv);
+	ht_set_quiet(o.quiet);
+	status = ht_program_check(o.job.program[0], &err);
+	if (status)
+		ht_die(status, "%s", err.text);
+	if (getenv("HT_VERIFY") && *getenv("HT_VERIFY") == '1')
+		o.job.ring.flags |= HT_RING_VERIFY;
+	lib = library();
+	symbolize = beside_us("ht-symbolize");
+	o.job.library = lib;
+	sink.whole_job = !o.output && isatty(STDOUT_FILENO);
+	job = ht_job_new(&o.job, !o.output && !sink.whole_job, &err);
+	if (!job)
+		ht_die(HT_CANNOT, "%s", err.text);
+	if (ht_sink_open(&sink, o.output, symbolize, o.job.program[0],
+	        ht_job_pid(job), &err) == -1) {
+		ht_job_free(job);
+		ht_die(HT_CANNOT, "%s", err.text);
+	}
+	status = ht_job_run(job, sink.out, &result, &err);
+	ht_sink_close(&sink);
+	ht_job_free(job);
+	if (status)
+		ht_die(status, "%s", err.text);
+	ht_report(&result, o.job.program[0], &sink);
+	free(lib);
+	free(symbolize);
+	return WIFSIGNALED(result.status) ? 128 + WTERMSIG(result.status)
+	                                  : WEXITSTATUS(result.status);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How the library comes to life: at the first call of a hook, which may be
+ * long before its constructor. In the process that is to be recorded it maps
+ * the ring; in any other it stays dormant. Either way the program finds an
+ * environment without our entries.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+
+static struct ht_live not_started = {HT_NOT_STARTED};
+static struct ht_live dormant = {HT_OFF};
+struct ht_live *ht_live = &not_started;
+struct ht_ring *ht_ring;
+struct ht_real ht_real;
+const char *ht_preload_entry, *ht_ring_entry;
+int ht_pid;
+
+/* ---- memory before there is any --------------------------------------- */
+
+static char arena[64 << 10] __attribute__((aligned(64)));
+static _Atomic size_t arena_used;
+
+void *
+ht_boot_alloc(size_t align, size_t size)
+{
+	/* The size lies before the block, for realloc. */
+	size_t at, end;
+
+	if (align < 16)
+		align = 16;
+	if (size > sizeof arena || align > 4096)
+		return NULL;
+	at = atomic_load(&arena_used);
+	do {
+		size_t block = (at + sizeof(size_t) + align - 1) & ~(align - 1);
+
+		end = block + size;
+		if (end > sizeof arena)
+			return NULL;
+	} while (!atomic_compare_exchange_weak(&arena_used, &at, end));
+	at = (at + sizeof(size_t) + align - 1) & ~(align - 1);
+	memcpy(arena + at - sizeof(size_t), &size, sizeof size);
+	return arena + at;
+}
+
+bool
+ht_boot_owns(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)arena < sizeof arena;
+}
+
+size_t
+ht_boot_size(const void *p)
+{
+	size_t size;
+
+	memcpy(&size, (const char *)p - sizeof size, sizeof size);
+	return size;
+}
+
+/* ---- the real functions ----------------------------------------------- */
+
+bool
+ht_boot_real(void)
+{
+	static _Atomic int state; /* 0 nothing done, 1 under way, 2 done */
+	int none = 0;
+
+	if (atomic_load_explicit(&state, memory_order_acquire) == 2)
+		return true;
+	if (!atomic_compare_exchange_strong(&state, &none, 1))
+		return false;
+#define NEXT(name) ht_real.name = dlsym(RTLD_NEXT, #name)
+	NEXT(malloc);
+	NEXT(free);
+	NEXT(calloc);
+	NEXT(realloc);
+	NEXT(posix_memalign);
+	NEXT(aligned_alloc);
+	NEXT(memalign);
+	NEXT(valloc);
+	NEXT(pvalloc);
+	NEXT(dlclose);
+#undef NEXT
+	atomic_store_explicit(&state, 2, memory_order_release);
+	return true;
+}
+
+/* ---- the environment -------------------------------------------------- */
+
+/* The value of `name` in the environment; *at is its place there. */
+static char *
+env_find(const char *name, char ***at)
+{
+	size_t len = strlen(name);
+
+	for (char **e = environ; e && *e; e++)
+		if (strncmp(*e, name, len) == 0 && (*e)[len] == '=') {
+			*at = e;
+			return *e + len + 1;
+		}
+	return NULL;
+}
+
+static void
+env_remove(char **at)
+{
+	do
+		at[0] = at[1];
+	while (*at++);
+}
+
+/* A copy of a piece of the environment that outlives it. */
+static const char *
+keep(const char *s, size_t len)
+{
+	static char kept[2 * 4096 + 2];
+	static size_t used;
+	char *p = kept + used;
+
+	if (len + 1 > sizeof kept - used)
+		return NULL;
+	memcpy(p, s, len);
+	p[len] = '\0';
+	used += len + 1;
+	return p;
+}
+
+/* Takes our entries out; what the user preloads himself stays. Our own is
+ * the first of the list: ht-record put it there. */
+static void
+clean_environment(void)
+{
+	char **at, *value, *rest;
+
+	value = env_find(HT_ENV, &at);
+	if (!value)
+		return;
+	ht_ring_entry = keep(value, strlen(value));
+	env_remove(at);
+	value = env_find("LD_PRELOAD", &at);
+	if (!value)
+		return;
+	rest = value + strcspn(value, ": ");
+	ht_preload_entry = keep(value, (size_t)(rest - value));
+	if (*rest)
+		memmove(value, rest + 1, strlen(rest + 1) + 1);
+	else
+		env_remove(at);
+}
+
+/* ---- the ring --------------------------------------------------------- */
+
+static struct ht_ring *
+map_ring(int fd)
+{
+	struct ht_ring *r;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || st.st_size < (off_t)sizeof *r)
+		return NULL;
+	r = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (r == MAP_FAILED) {
+		/* Little address space (RLIMIT_AS): fewer nodes will do. */
+		size_t less = (size_t)st.st_size;
+
+		while ((less /= 2) > (64u << 20) && r == MAP_FAILED)
+			r = mmap(NULL, less, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_NORESERVE, fd, 0);
+		if (r == MAP_FAILED)
+			return NULL;
+		less *= 2;
+		if (less <= r->nodes_at) {
+			munmap(r, less);
+			return NULL;
+		}
+		r->node_max =
+		    (uint32_t)((less - r->nodes_at) / sizeof(struct ht_node));
+	}
+	if (r->magic != HT_RING_MAGIC || r->version != HT_RING_VERSION) {
+		munmap(r, (size_t)st.st_size);
+		return NULL;
+	}
+	madvise(r, r->size, MADV_DONTDUMP);
+	return r;
+}
+
+/* The recorder's descriptor by way of its socket, or -1. */
+static int
+ask_for_ring(int recorder, int fd)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, HT_SOCKET,
+	    recorder, fd);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+	                            (size_t)n);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ring_fd = -1;
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr m = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.buf,
+	    .msg_controllen = sizeof control.buf,
+	};
+
+	if (s == -1)
+		return -1;
+	if (connect(s, (void *)&a, len) == 0 &&
+	    recvmsg(s, &m, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&m))
+		memcpy(&ring_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	close(s);
+	return ring_fd;
+}
+
+/* The ring behind the descriptor that ht-record holds ready for the next
+ * image; NULL if there is none to be had. */
+static struct ht_ring *
+join_ring(int recorder, int fd)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", recorder, fd);
+	for (int i = 0; i < 2000; i++) {
+		uint32_t nobody = 0;
+		struct ht_ring *r = NULL;
+		int ring_fd = open(path, O_RDWR | O_CLOEXEC);
+
+		if (ring_fd == -1)
+			ring_fd = ask_for_ring(recorder, fd);
+		if (ring_fd == -1)
+			return NULL;
+		r = map_ring(ring_fd);
+		close(ring_fd);
+		if (!r)
+			return NULL;
+		if (atomic_compare_exchange_strong(&r->claimed, &nobody,
+		        (uint32_t)ht_pid))
+			return r;
+		/* The one of the image before: the next is on its way. */
+		munmap(r, r->size);
+		nanosleep(&ms, NULL);
+	}
+	return NULL;
+}
+
+/* The page that a fork wipes. */
+static struct ht_live *
+map_live(void)
+{
+	struct ht_live *live = ht_map_memory((size_t)sysconf(_SC_PAGESIZE));
+
+	if (live && madvise(live, 1, MADV_WIPEONFORK) == -1)
+		live = NULL;
+	return live;
+}
+
+static bool
+start(void)
+{
+	int recorder, fd, pid;
+	struct ht_live *live;
+
+	if (!ht_ring_entry || sscanf(ht_ring_entry, "%d:%d:%d", &recorder,
+	                          &fd, &pid) != 3)
+		return false;
+	ht_pid = (int)syscall(SYS_getpid);
+	if (pid != ht_pid)
+		return false;
+	ht_ring = join_ring(recorder, fd);
+	if (!ht_ring)
+		return false;
+	ht_frames_init(ht_ring);
+	live = map_live();
+	if (!live) {
+		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");
+	} else if (ht_capture_init() == 0) {
+		atomic_store(&live->on, HT_ON);
+		ht_live = live;
+		atomic_store(&ht_ring->ready, 1);
+		return true;
+	}
+	atomic_store(&ht_ring->ready, 2);
+	return false;
+}
+
+void
+ht_boot_start(void)
+{
+	static _Atomic int begun;
+	int saved = errno;
+
+	/* Before libc has its environment nothing can be known. */
+	if (!environ || atomic_exchange(&begun, 1))
+		return;
+	clean_environment();
+	if (!start())
+		ht_live = &dormant;
+	errno = saved;
+}
+
+__attribute__((constructor)) static void
+constructor(void)
+{
+	ht_boot_real();
+	ht_boot_start();
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a hook's caller to the id of its stack. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+
+#define FRAMES_FIRST 1000 /* room a thread's state begins with */
+
+static const struct ht_unwinder *back_end;
+static bool verify;
+
+int
+ht_capture_init(void)
+{
+	uint32_t flags = ht_ring->flags;
+
+	back_end = flags & HT_RING_LIBUNWIND ? &ht_unwind_libunwind
+	                                     : &ht_unwind_rules;
+	if (back_end->init() == -1) {
+		strcpy(ht_ring->why, "the unwinder cannot work here");
+		return -1;
+	}
+	verify = flags & HT_RING_VERIFY;
+	if (verify && back_end != &ht_unwind_libunwind &&
+	    ht_unwind_libunwind.init() == -1) {
+		strcpy(ht_ring->why, "libunwind cannot be loaded to verify");
+		return -1;
+	}
+	return 0;
+}
+
+/* Room for twice the frames. The old buffer is not unmapped: a capture that a
+ * signal handler interrupted may be writing to it. */
+static bool
+grow(struct ht_thread *t)
+{
+	uint32_t cap = t->stack_cap ? t->stack_cap * 2 : FRAMES_FIRST;
+	uint32_t *bigger = ht_map_memory(cap * sizeof *bigger);
+
+	if (!bigger)
+		return false;
+	t->stack = bigger;
+	t->stack_cap = cap;
+	return true;
+}
+
+static void
+count_verified(const struct ht_context *from, const uint32_t *stack, size_t n,
+    enum ht_walk_end end)
+{
+	int r = ht_unwind_verify(from, stack, n, end);
+
+	atomic_fetch_add(r == 1   ? &ht_ring->differences
+	                 : r == 0 ? &ht_ring->verified
+	                          : &ht_ring->unverifiable,
+	    1);
+}
+
+static uint32_t
+capture_once(struct ht_thread *t, const struct ht_context *from)
+{
+	enum ht_walk_end end = HT_WALK_MORE;
+	uint32_t *stack, node;
+	size_t n = 0;
+
+	if (!t->stack && !grow(t))
+		return HT_ROOT_CUT;
+	for (;;) {
+		stack = t->stack;
+		n = back_end->walk(from, stack, t->stack_cap, &end);
+		if (end != HT_WALK_MORE || !grow(t))
+			break;
+	}
+	if (unlikely(verify))
+		count_verified(from, stack, n, end);
+	node = end == HT_WALK_WHOLE ? HT_ROOT : HT_ROOT_CUT;
+	while (n-- > 0) {
+		uint32_t child =
+		    stack[n] ? ht_node_child(node, stack[n]) : 0;
+
+		if (child)
+			node = child;
+	}
+	return node;
+}
+
+uint32_t
+ht_capture(struct ht_thread *t, const struct ht_context *from)
+{
+	uint32_t seq, node;
+
+	/* A signal handler that ran in between used our buffer: once more. */
+	do {
+		seq = ++t->seq;
+		atomic_signal_fence(memory_order_seq_cst);
+		node = capture_once(t, from);
+		atomic_signal_fence(memory_order_seq_cst);
+	} while (unlikely(t->seq != seq));
+	return node;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+
+/* glibc 2.35 and newer; lock-free, async-signal-safe. */
+extern int _dl_find_object(void *, struct dl_find_object *)
+    __attribute__((weak));
+
+/* What only the program needs to know of a module. */
+struct module_note {
+	uint64_t start, end;      /* mapped addresses, half-open */
+	_Atomic uint32_t frames;  /* list of its frames, through `link` */
+};
+
+static struct ht_ring *ring;
+static struct ht_frame *frames;
+static struct ht_node *nodes;
+static struct ht_module *modules;
+static _Atomic uint32_t *heads;
+static char *heap;
+static struct module_note note[HT_MODULES_MAX];
+static _Atomic int closing; /* dlclose calls in flight */
+
+static inline uint64_t
+hash(uint64_t x)
+{
+	x *= UINT64_C(0x9e3779b97f4a7c15);
+	x ^= x >> 32;
+	return x * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+struct ht_frame *
+ht_frame_ptr(uint32_t index)
+{
+	return &frames[index];
+}
+
+/* A fresh index out of `counter`, or 0 when all `max` are in use. */
+static uint32_t
+hand_out(_Atomic uint32_t *counter, uint32_t max)
+{
+	if (atomic_load_explicit(counter, memory_order_relaxed) >= max)
+		return 0;
+	uint32_t i =
+	    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+	return i < max ? i : 0;
+}
+
+/* ---- modules ---------------------------------------------------------- */
+
+static const char *
+object_name(const struct dl_find_object *o)
+{
+	const char *name = o->dlfo_link_map->l_name;
+
+	return name ? name : "";
+}
+
+/* The object that owns `pc`, if the loader knows one. */
+static bool
+find_object(uint64_t pc, struct dl_find_object *o)
+{
+	return _dl_find_object && _dl_find_object((void *)pc, o) == 0;
+}
+
+static bool
+same_object(uint32_t i, const struct dl_find_object *o)
+{
+	const struct ht_module *m = &modules[i];
+	const char *name = object_name(o);
+
+	return note[i].start == (uint64_t)o->dlfo_map_start &&
+	       note[i].end == (uint64_t)o->dlfo_map_end &&
+	       strlen(name) == m->name_len &&
+	       memcmp(name, heap + m->name, m->name_len) == 0;
+}
+
+static bool
+is_live(uint32_t i)
+{
+	return atomic_load_explicit(&modules[i].state, memory_order_acquire) ==
+	       HT_MODULE_LIVE;
+}
+
+static void
+close_module(uint32_t i)
+{
+	uint32_t f =
+	    atomic_load_explicit(&note[i].frames, memory_order_acquire);
+
+	atomic_store_explicit(&modules[i].state, HT_MODULE_GONE,
+	    memory_order_release);
+	for (; f; f = atomic_load(&frames[f].link))
+		atomic_store_explicit(&frames[f].key, HT_FRAME_DEAD,
+		    memory_order_release);
+}
+
+/* The same file at the same place again: its frames are what they were. */
+static bool
+reopen_module(uint32_t i, const struct ht_module *as)
+{
+	struct ht_module *m = &modules[i];
+	uint32_t f;
+
+	if (atomic_load(&m->state) != HT_MODULE_GONE || !as->build_id_len ||
+	    m->bias != as->bias || m->name_len != as->name_len ||
+	    m->nsegments != as->nsegments ||
+	    m->build_id_len != as->build_id_len ||
+	    memcmp(m->build_id, as->build_id, as->build_id_len) ||
+	    memcmp(heap + m->name, heap + as->name, as->name_len))
+		return false;
+	for (f = atomic_load(&note[i].frames); f;
+	    f = atomic_load(&frames[f].link))
+		atomic_store(&frames[f].key, atomic_load(&frames[f].pc));
+	atomic_store_explicit(&m->state, HT_MODULE_LIVE, memory_order_release);
+	return true;
+}
+
+static void
+read_build_id(struct ht_module *m, const ElfW(Phdr) *ph, uint64_t bias)
+{
+	const char *p = (const char *)(bias + ph->p_vaddr);
+	const char *end = p + ph->p_memsz;
+
+	while ((size_t)(end - p) > sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *n = (const ElfW(Nhdr) *)p;
+		const char *name = p + sizeof *n;
+		size_t name_size = (n->n_namesz + 3u) & ~(size_t)3;
+		const char *desc = name + name_size;
+
+		if (name_size > (size_t)(end - name) ||
+		    n->n_descsz > (size_t)(end - desc))
+			return;
+		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
+		    memcmp(name, "GNU", 4) == 0) {
+			m->build_id_len = n->n_descsz < HT_BUILD_ID_MAX
+			                      ? n->n_descsz
+			                      : HT_BUILD_ID_MAX;
+			memcpy(m->build_id, desc, m->build_id_len);
+			return;
+		}
+		p = desc + ((n->n_descsz + 3u) & ~(size_t)3);
+	}
+}
+
+/* Segments and build id, from the program headers in memory. */
+static void
+read_headers(struct ht_module *m, const struct dl_find_object *o)
+{
+	const ElfW(Ehdr) *eh = o->dlfo_map_start;
+	const ElfW(Phdr) *ph;
+
+	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    eh->e_phentsize != sizeof *ph)
+		return;
+	ph = (const ElfW(Phdr) *)((const char *)eh + eh->e_phoff);
+	if ((const char *)(ph + eh->e_phnum) >
+	    (const char *)o->dlfo_map_end)
+		return;
+	for (unsigned i = 0; i < eh->e_phnum; i++, ph++) {
+		if (ph->p_type == PT_LOAD &&
+		    m->nsegments < HT_SEGMENTS_MAX) {
+			m->segment[m->nsegments].vaddr = ph->p_vaddr;
+			m->segment[m->nsegments++].memsz = ph->p_memsz;
+		}
+		if (ph->p_type == PT_NOTE && !m->build_id_len)
+			read_build_id(m, ph, m->bias);
+	}
+}
+
+/* Keeps a name in the heap; *len becomes 0 when that is full. Returns where
+ * it is. */
+static uint32_t
+keep_name(const char *name, uint32_t *len)
+{
+	uint32_t at = atomic_fetch_add_explicit(&ring->heap, *len,
+	    memory_order_relaxed);
+
+	if (*len > ring->heap_size || at > ring->heap_size - *len)
+		return *len = 0;
+	memcpy(heap + at, name, *len);
+	return at;
+}
+
+/* Publishes the object; its index, or UINT32_MAX when there is no room. Two
+ * threads may do this at the same time: then it is there twice, which does no
+ * harm: both are closed together. */
+static uint32_t
+new_module(const struct dl_find_object *o)
+{
+	uint32_t count = atomic_load(&ring->modules);
+	uint32_t i = hand_out(&ring->modules, HT_MODULES_MAX);
+	struct ht_module *m = &modules[i];
+
+	if (i == 0)
+		return UINT32_MAX;
+	m->bias = o->dlfo_link_map->l_addr;
+	m->name_len = (uint32_t)strlen(object_name(o));
+	m->name = keep_name(object_name(o), &m->name_len);
+	read_headers(m, o);
+	note[i].start = (uint64_t)o->dlfo_map_start;
+	note[i].end = (uint64_t)o->dlfo_map_end;
+	for (uint32_t j = 1; j < count; j++)
+		if (reopen_module(j, m))
+			return j;
+	atomic_store_explicit(&m->state, HT_MODULE_LIVE, memory_order_release);
+	return i;
+}
+
+/* The module that owns `pc` now: index, or UINT32_MAX for none. What else we
+ * thought to be at its place has been unloaded behind our back. */
+static uint32_t
+module_at(uint64_t pc)
+{
+	struct dl_find_object o;
+	uint32_t count = atomic_load(&ring->modules), found = UINT32_MAX;
+
+	if (!find_object(pc, &o))
+		return UINT32_MAX;
+	for (uint32_t i = 1; i < count && i < HT_MODULES_MAX; i++) {
+		if (!is_live(i) || note[i].start >= (uint64_t)o.dlfo_map_end ||
+		    note[i].end <= (uint64_t)o.dlfo_map_start)
+			continue;
+		if (same_object(i, &o))
+			found = i;
+		else
+			close_module(i);
+	}
+	return found != UINT32_MAX ? found : new_module(&o);
+}
+
+void
+ht_frames_dlclose_begin(void)
+{
+	atomic_fetch_add(&closing, 1);
+}
+
+void
+ht_frames_dlclose_end(void)
+{
+	uint32_t count = atomic_load(&ring->modules);
+	struct dl_find_object o;
+
+	for (uint32_t i = 1; i < count && i < HT_MODULES_MAX; i++)
+		if (is_live(i) && !(find_object(note[i].start, &o) &&
+		                      same_object(i, &o)))
+			close_module(i);
+	atomic_fetch_sub(&closing, 1);
+}
+
+/* ---- frames ----------------------------------------------------------- */
+
+/* Completes a frame whose key was just put in place. Whoever finds it so does
+ * the same: the fields come out equal, so nobody waits for anybody. */
+static void
+complete_frame(uint32_t f, uint64_t key)
+{
+	uint32_t m = module_at(key);
+	uint32_t none = 0, first;
+
+	atomic_store_explicit(&frames[f].pc, key, memory_order_relaxed);
+	if (m == UINT32_MAX) {
+		atomic_store_explicit(&frames[f].module, HT_NO_MODULE,
+		    memory_order_release);
+		return;
+	}
+	if (!atomic_compare_exchange_strong(&frames[f].module, &none, m + 1))
+		return;
+	first = atomic_load(&note[m].frames);
+	do
+		atomic_store(&frames[f].link, first);
+	while (!atomic_compare_exchange_weak(&note[m].frames, &first, f));
+}
+
+/* Walks the trie for `key`; inserts a frame when it is not there. */
+static uint32_t
+find_frame(uint64_t key)
+{
+	uint64_t h = hash(key);
+	_Atomic uint32_t *link = &heads[h >> (64 - HT_FRAME_HEADS)];
+	uint32_t fresh = 0;
+
+	for (h <<= HT_FRAME_HEADS;; h <<= 2) {
+		uint32_t f = atomic_load_explicit(link, memory_order_acquire);
+
+		if (!f) {
+			if (!fresh) {
+				fresh = hand_out(&ring->frames,
+				    ring->frame_max);
+				if (!fresh)
+					return 0;
+				atomic_store_explicit(&frames[fresh].key, key,
+				    memory_order_relaxed);
+			}
+			if (atomic_compare_exchange_strong(link, &f, fresh))
+				return fresh;
+		}
+		if (atomic_load_explicit(&frames[f].key,
+		        memory_order_relaxed) == key)
+			return f;
+		link = &frames[f].next[h >> 62];
+	}
+}
+
+/* A frame that was found need not be the one that is there now: true if its
+ * module is no longer what is mapped at its pc. */
+static bool
+stale(uint32_t f, uint32_t module)
+{
+	struct dl_find_object o;
+
+	if (module == HT_NO_MODULE)
+		return find_object(atomic_load(&frames[f].pc), &o);
+	return !find_object(atomic_load(&frames[f].pc), &o) ||
+	       !same_object(module - 1, &o);
+}
+
+uint32_t
+ht_frame_at(uint64_t pc)
+{
+	for (;;) {
+		uint32_t f = find_frame(pc);
+		uint32_t m;
+
+		if (unlikely(!f))
+			return 0;
+		m = atomic_load_explicit(&frames[f].module,
+		    memory_order_acquire);
+		if (unlikely(!m)) {
+			complete_frame(f, pc);
+			return f;
+		}
+		if (likely(m != HT_NO_MODULE &&
+		           !atomic_load_explicit(&closing,
+		               memory_order_relaxed)))
+			return f;
+		if (!stale(f, m))
+			return f;
+		atomic_store(&frames[f].key, HT_FRAME_DEAD);
+	}
+}
+
+uint32_t
+ht_frame_qualifier(uint32_t kind, uint64_t value)
+{
+	uint64_t tag = kind == HT_Q_SIZE ? 1 : 2;
+	uint32_t f = find_frame(value | tag << 60);
+
+	if (f) {
+		atomic_store(&frames[f].pc, value);
+		atomic_store_explicit(&frames[f].module, kind,
+		    memory_order_release);
+	}
+	return f;
+}
+
+/* ---- nodes ------------------------------------------------------------ */
+
+uint32_t
+ht_node_child(uint32_t parent, uint32_t frame)
+{
+	_Atomic uint32_t *link = &nodes[parent].child;
+	uint64_t h = hash(frame);
+	uint32_t fresh = 0;
+
+	for (;; h <<= 2) {
+		uint32_t n = atomic_load_explicit(link, memory_order_acquire);
+
+		if (!n) {
+			if (!fresh) {
+				fresh = hand_out(&ring->nodes, ring->node_max);
+				if (!fresh)
+					return 0;
+				nodes[fresh].frame = frame;
+				nodes[fresh].parent = parent;
+			}
+			/* Release: whoever follows the link sees the node. */
+			if (atomic_compare_exchange_strong(link, &n, fresh))
+				return fresh;
+		}
+		if (nodes[n].frame == frame)
+			return n;
+		link = &nodes[n].next[h >> 62];
+	}
+}
+
+/* ---- start ------------------------------------------------------------ */
+
+static void
+note_executable(void)
+{
+	char path[1024];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+
+	ring->exe_len = len > 0 ? (uint32_t)len : 0;
+	ring->exe = keep_name(path, &ring->exe_len);
+}
+
+void
+ht_frames_init(struct ht_ring *r)
+{
+	char *base = (char *)r;
+
+	ring = r;
+	heads = (_Atomic uint32_t *)(base + r->heads_at);
+	modules = (struct ht_module *)(base + r->modules_at);
+	heap = base + r->heap_at;
+	frames = (struct ht_frame *)(base + r->frames_at);
+	nodes = (struct ht_node *)(base + r->nodes_at);
+	note_executable();
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The functions that programs call. An allocation is recorded after the real
+ * call, a free before it, a realloc on both sides. Nothing is held across
+ * anything: a signal may end a hook at any instruction for good.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+
+#define HERE() ((const uintptr_t *)__builtin_frame_address(0))
+
+/* How far below a hook that is in its real call another hook can be and still
+ * have been called by it. */
+#define NESTING_MAX (1u << 20)
+
+/*
+ * Is this hook called by an allocator that another hook has called? The guard
+ * is only a hint: whoever left that call by longjmp left it set. It counts
+ * while the frame it names lies above us and still returns where it did.
+ */
+static bool
+nested(const struct ht_thread *t, const uintptr_t *frame)
+{
+	const uintptr_t *g = t->guard;
+
+	return (uintptr_t)g - (uintptr_t)frame - 1 < NESTING_MAX &&
+	       g[1] == t->guard_pc;
+}
+
+static __attribute__((noinline)) struct ht_thread *
+enter_slow(void)
+{
+	ht_boot_real();
+	if (atomic_load(&ht_live->on) == HT_NOT_STARTED)
+		ht_boot_start();
+	return atomic_load(&ht_live->on) == HT_ON ? ht_thread_self() : NULL;
+}
+
+/* This thread's state if the call is to be recorded, else NULL. */
+static inline struct ht_thread *
+enter(const uintptr_t *frame)
+{
+	struct ht_thread *t;
+
+	if (unlikely(atomic_load_explicit(&ht_live->on,
+	                 memory_order_relaxed) != HT_ON))
+		t = enter_slow();
+	else
+		t = ht_thread_self();
+	if (unlikely(!t) || unlikely(t->guard && nested(t, frame)))
+		return NULL;
+	return t;
+}
+
+/* Around a real call: what it calls of ours is not the program's. */
+struct hold {
+	const uintptr_t *guard;
+	uintptr_t pc;
+};
+
+static inline struct hold
+hold(struct ht_thread *t, const uintptr_t *frame)
+{
+	struct hold before = {t->guard, t->guard_pc};
+
+	t->guard_pc = frame[1];
+	atomic_signal_fence(memory_order_seq_cst);
+	t->guard = frame;
+	atomic_signal_fence(memory_order_seq_cst);
+	return before;
+}
+
+static inline void
+let_go(struct ht_thread *t, struct hold before)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	t->guard = before.guard;
+	t->guard_pc = before.pc;
+}
+
+static inline void
+record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
+    const void *p, size_t size)
+{
+	struct ht_context from = {
+	    .pc = frame[1],
+	    .sp = (uintptr_t)(frame + 2),
+	    .fp = frame[0],
+	};
+
+	ht_publish(t, kind, (uintptr_t)p, size, ht_capture(t, &from));
+}
+
+static inline void
+allocated(struct ht_thread *t, const uintptr_t *frame, const void *p,
+    size_t size)
+{
+	if (likely(p))
+		record(t, frame, HT_REC_ALLOC, p, size);
+}
+
+/* ---- the family ------------------------------------------------------- */
+
+HT_EXPORT void *
+malloc(size_t size)
+{
+	struct ht_thread *t = enter(HERE());
+	struct hold before;
+	void *p;
+
+	if (unlikely(!t))
+		return ht_real.malloc ? ht_real.malloc(size)
+		                      : ht_boot_alloc(16, size);
+	before = hold(t, HERE());
+	p = ht_real.malloc(size);
+	let_go(t, before);
+	allocated(t, HERE(), p, size);
+	return p;
+}
+
+HT_EXPORT void *
+calloc(size_t n, size_t size)
+{
+	struct ht_thread *t = enter(HERE());
+	struct hold before;
+	void *p;
+
+	if (unlikely(!t)) {
+		if (ht_real.calloc)
+			return ht_real.calloc(n, size);
+		/* The boot arena is zero and used once. */
+		return size && n > SIZE_MAX / size
+		           ? NULL
+		           : ht_boot_alloc(16, n * size);
+	}
+	before = hold(t, HERE());
+	p = ht_real.calloc(n, size);
+	let_go(t, before);
+	allocated(t, HERE(), p, n * size);
+	return p;
+}
+
+HT_EXPORT void
+free(void *p)
+{
+	struct ht_thread *t;
+	struct hold before;
+
+	if (!p || unlikely(ht_boot_owns(p)))
+		return;
+	t = enter(HERE());
+	if (unlikely(!t)) {
+		if (ht_real.free)
+			ht_real.free(p);
+		return;
+	}
+	ht_publish(t, HT_REC_FREE, (uintptr_t)p, 0, 0);
+	before = hold(t, HERE());
+	ht_real.free(p);
+	let_go(t, before);
+}
+
+/* A block of the boot arena grows into a real one. */
+static void *
+move_out(void *p, size_t size)
+{
+	size_t had = ht_boot_size(p);
+	void *q = ht_real.malloc ? ht_real.malloc(size)
+	                         : ht_boot_alloc(16, size);
+
+	return q ? memcpy(q, p, had < size ? had : size) : NULL;
+}
+
+static inline void *
+reallocate(const uintptr_t *frame, void *p, size_t size)
+{
+	struct ht_thread *t = enter(frame);
+	struct hold before;
+	void *q;
+
+	if (unlikely(p && ht_boot_owns(p))) {
+		q = move_out(p, size);
+		if (t)
+			allocated(t, frame, q, size);
+		return q;
+	}
+	if (unlikely(!t))
+		return ht_real.realloc ? ht_real.realloc(p, size)
+		                       : ht_boot_alloc(16, size);
+	/* Intent first: another thread may get the old address before the
+	 * real call has even returned. */
+	if (p)
+		ht_publish(t, HT_REC_REALLOC, (uintptr_t)p, 0, 0);
+	before = hold(t, frame);
+	q = ht_real.realloc(p, size);
+	let_go(t, before);
+	if (likely(q))
+		record(t, frame, p ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q,
+		    size);
+	else if (p && size)
+		ht_publish(t, HT_REC_REALLOC_FAIL, (uintptr_t)p, 0, 0);
+	return q;
+}
+
+HT_EXPORT void *
+realloc(void *p, size_t size)
+{
+	return reallocate(HERE(), p, size);
+}
+
+HT_EXPORT void *
+reallocarray(void *p, size_t n, size_t size)
+{
+	if (size && n > SIZE_MAX / size) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return reallocate(HERE(), p, n * size);
+}
+
+HT_EXPORT int
+posix_memalign(void **out, size_t align, size_t size)
+{
+	struct ht_thread *t = enter(HERE());
+	struct hold before;
+	int err;
+
+	if (unlikely(!t)) {
+		if (ht_real.posix_memalign)
+			return ht_real.posix_memalign(out, align, size);
+		*out = ht_boot_alloc(align, size);
+		return *out ? 0 : ENOMEM;
+	}
+	before = hold(t, HERE());
+	err = ht_real.posix_memalign(out, align, size);
+	let_go(t, before);
+	if (err == 0)
+		allocated(t, HERE(), *out, size);
+	return err;
+}
+
+/* The four that take a size, three of them after an alignment. */
+#define ALIGNED(name)                                                          \
+	HT_EXPORT void *name(size_t align, size_t size)                        \
+	{                                                                      \
+		struct ht_thread *t = enter(HERE());                           \
+		struct hold before;                                            \
+		void *p;                                                       \
+                                                                               \
+		if (unlikely(!t))                                              \
+			return ht_real.name ? ht_real.name(align, size)        \
+			                    : ht_boot_alloc(align, size);      \
+		before = hold(t, HERE());                                      \
+		p = ht_real.name(align, size);                                 \
+		let_go(t, before);                                             \
+		allocated(t, HERE(), p, size);                                 \
+		return p;                                                      \
+	}
+
+#define PAGES(name)                                                            \
+	HT_EXPORT void *name(size_t size)                                      \
+	{                                                                      \
+		struct ht_thread *t = enter(HERE());                           \
+		struct hold before;                                            \
+		void *p;                                                       \
+                                                                               \
+		if (unlikely(!t))                                              \
+			return ht_real.name ? ht_real.name(size)               \
+			                    : ht_boot_alloc(4096, size);       \
+		before = hold(t, HERE());                                      \
+		p = ht_real.name(size);                                        \
+		let_go(t, before);                                             \
+		allocated(t, HERE(), p, size);                                 \
+		return p;                                                      \
+	}
+
+extern void *memalign(size_t, size_t);
+extern void *pvalloc(size_t);
+
+ALIGNED(aligned_alloc)
+ALIGNED(memalign)
+PAGES(valloc)
+PAGES(pvalloc)
+
+/* Only what the libc has: a program may ask dlsym what there is. */
+#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 26)
+extern void cfree(void *);
+HT_EXPORT void
+cfree(void *p)
+{
+	free(p);
+}
+#endif
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 43)
+HT_EXPORT void
+free_sized(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+
+HT_EXPORT void
+free_aligned_sized(void *p, size_t align, size_t size)
+{
+	(void)align;
+	(void)size;
+	free(p);
+}
+#endif
+
+/* ---- modules ---------------------------------------------------------- */
+
+HT_EXPORT int
+dlclose(void *handle)
+{
+	bool on = atomic_load(&ht_live->on) == HT_ON;
+	int r;
+
+	if (!ht_boot_real() || !ht_real.dlclose)
+		return -1;
+	if (on)
+		ht_frames_dlclose_begin();
+	r = ht_real.dlclose(handle);
+	if (on)
+		ht_frames_dlclose_end();
+	return r;
+}
+
+/* ---- heaptrack_api.h -------------------------------------------------- */
+
+extern void heaptrack_malloc(void *, size_t);
+extern void heaptrack_realloc(void *, size_t, void *);
+extern void heaptrack_free(void *);
+
+HT_EXPORT void
+heaptrack_malloc(void *p, size_t size)
+{
+	struct ht_thread *t = enter(HERE());
+
+	if (t)
+		allocated(t, HERE(), p, size);
+}
+
+HT_EXPORT void
+heaptrack_realloc(void *in, size_t size, void *out)
+{
+	struct ht_thread *t = enter(HERE());
+
+	if (!t || !out)
+		return;
+	if (in)
+		ht_publish(t, HT_REC_REALLOC, (uintptr_t)in, 0, 0);
+	record(t, HERE(), in ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, out, size);
+}
+
+HT_EXPORT void
+heaptrack_free(void *p)
+{
+	struct ht_thread *t = enter(HERE());
+
+	if (t && p)
+		ht_publish(t, HT_REC_FREE, (uintptr_t)p, 0, 0);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of the preload library share. Nothing here allocates, locks,
+ * opens a file or starts a thread once the program runs; every function is
+ * async-signal-safe and keeps errno unless it says otherwise.
+ */
+#ifndef HT_PRELOAD_H
+#define HT_PRELOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ht-record/preload/unwind.h"
+#include "ht-record/ring.h"
+
+#define HT_EXPORT   __attribute__((visibility("default")))
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/*
+ * Whether this process records. The word lies on a page that the kernel wipes
+ * in a forked child (MADV_WIPEONFORK), so a child of fork, _Fork or a raw
+ * clone finds HT_OFF by itself. A vfork child shares it and records on.
+ */
+enum ht_on { HT_OFF = 0, HT_ON, HT_NOT_STARTED };
+struct ht_live {
+	_Atomic uint32_t on;
+};
+extern struct ht_live *ht_live;
+
+/* The ring; NULL before recording begins. */
+extern struct ht_ring *ht_ring;
+
+/* One for each thread that allocates, in memory of our own. A thread's state
+ * passes to another thread once the kernel no longer knows its tid. */
+struct ht_thread {
+	_Atomic int32_t tid;   /* 0: free */
+	uint32_t number;       /* in records, 1 to HT_THREAD_MAX */
+	uint64_t tail;         /* the ring's tail when last looked at */
+	const uintptr_t *guard; /* frame of the hook that is in a real call */
+	uintptr_t guard_pc;    /* that frame's return address */
+	volatile uint32_t seq; /* captures begun: a signal handler's shows */
+	uint32_t stack_cap;
+	uint32_t *stack;       /* the frames of the capture under way */
+};
+
+/* This thread's state, made at its first use; NULL: none can be had. */
+struct ht_thread *ht_thread_self(void);
+
+/* boot.c: the next definition of each function, once ht_boot_real() ran. */
+struct ht_real {
+	void *(*malloc)(size_t);
+	void (*free)(void *);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	int (*posix_memalign)(void **, size_t, size_t);
+	void *(*aligned_alloc)(size_t, size_t);
+	void *(*memalign)(size_t, size_t);
+	void *(*valloc)(size_t);
+	void *(*pvalloc)(size_t);
+	int (*dlclose)(void *);
+};
+extern struct ht_real ht_real;
+
+/* Finds the real functions. False while that is under way further up on this
+ * stack: then memory comes from the boot arena. */
+bool ht_boot_real(void);
+/* Joins the ring if this process is the one to record; sets ht_live->on. */
+void ht_boot_start(void);
+/* Memory for whatever allocates while dlsym runs: never reused. */
+void *ht_boot_alloc(size_t align, size_t size);
+bool ht_boot_owns(const void *p);
+size_t ht_boot_size(const void *p);
+
+/* Our own entry of LD_PRELOAD, and HT_ENV's value; NULL when not recording. */
+extern const char *ht_preload_entry, *ht_ring_entry;
+extern int ht_pid; /* of the recorded process */
+
+/* capture.c: chooses the back end; 0, or -1 and ring->why. */
+int ht_capture_init(void);
+/* The node of the stack whose innermost frame is the one in `from`. */
+uint32_t ht_capture(struct ht_thread *t, const struct ht_context *from);
+
+/* publish.c: puts a record into the ring; waits for room if it is full. */
+void ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack);
+/* Ends recording in this process, for good. */
+void ht_off(void);
+
+/* True when the program must not make system calls (seccomp). */
+int ht_no_calls(void);
+/* Anonymous memory from the kernel; NULL when there is none to be had. */
+void *ht_map_memory(size_t size);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The producer's side of the ring. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+
+#define SPINS 64
+
+typedef unsigned __int128 u128 __attribute__((aligned(16)));
+
+static inline struct ht_rec *
+ring_records(const struct ht_ring *r)
+{
+	return (struct ht_rec *)((char *)r + r->records_at);
+}
+
+/* The one step that publishes. Pairs with the recorder's acquire load of w1:
+ * what was written before it (nodes, frames, modules) is seen with it. */
+static inline bool
+slot_publish(struct ht_rec *slot, const struct ht_rec *old,
+    const struct ht_rec *rec)
+{
+	u128 was = (u128)old->w1 << 64 | old->w0;
+	u128 now = (u128)rec->w1 << 64 | rec->w0;
+
+	return __sync_bool_compare_and_swap((u128 *)slot, was, now);
+}
+
+void
+ht_off(void)
+{
+	atomic_store_explicit(&ht_live->on, HT_OFF, memory_order_relaxed);
+}
+
+int
+ht_no_calls(void)
+{
+	return ht_ring && (atomic_load_explicit(&ht_ring->control,
+	                       memory_order_relaxed) &
+	                      HT_CTL_NO_CALLS);
+}
+
+/* True while the recorder lives and wants records. Its death is the kernel's
+ * to report: `alive` is on its robust list. */
+static bool
+recorder_there(const struct ht_ring *r)
+{
+	if (atomic_load_explicit(&r->control, memory_order_relaxed) &
+	    HT_CTL_STOP)
+		return false;
+	return !(atomic_load_explicit(&r->alive, memory_order_relaxed) &
+	         FUTEX_OWNER_DIED);
+}
+
+static void
+futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	struct timespec limit = {.tv_nsec = 100000000};
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAIT, value, &limit, NULL, 0);
+	errno = saved;
+}
+
+static inline bool
+ring_full(struct ht_thread *t, const struct ht_ring *r, uint64_t pos)
+{
+	if (likely(pos - t->tail < (uint64_t)1 << r->shift))
+		return false;
+	/* Acquire: the recorder is done with the slots below the tail. */
+	t->tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+	/* The hint may be older than the tail. */
+	return (int64_t)(pos - t->tail) >= (int64_t)1 << r->shift;
+}
+
+/* Waits until there is room at `pos`. False: give the record up. */
+static bool
+wait_for_room(struct ht_thread *t, struct ht_ring *r, uint64_t pos)
+{
+	for (unsigned i = 0;; i++) {
+		if (!ring_full(t, r, pos))
+			return true;
+		if (!recorder_there(r)) {
+			ht_off();
+			return false;
+		}
+		if (i < SPINS || ht_no_calls()) {
+			__builtin_ia32_pause();
+			continue;
+		}
+		uint32_t seen =
+		    atomic_load_explicit(&r->space, memory_order_relaxed);
+		/* Sequentially consistent, like the recorder's look at it
+		 * after it moved the tail: one of us sees the other. */
+		atomic_store(&r->waiters, 1);
+		if (ring_full(t, r, pos))
+			futex_wait(&r->space, seen);
+	}
+}
+
+/* Puts one record into the first slot nobody has filled. */
+static void
+ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
+{
+	struct ht_rec *records = ring_records(r);
+	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	for (;;) {
+		if (unlikely(ring_full(t, r, pos))) {
+			if (r->flags & HT_RING_LOSSY) {
+				atomic_fetch_add_explicit(&r->lost, 1,
+				    memory_order_relaxed);
+				return;
+			}
+			if (!wait_for_room(t, r, pos))
+				return;
+		}
+		if (unlikely((int64_t)(pos - t->tail) < 0))
+			pos = t->tail;
+
+		struct ht_rec *slot = &records[pos & mask];
+		struct ht_rec old = {
+		    .w0 = *(volatile uint64_t *)&slot->w0,
+		    .w1 = *(volatile uint64_t *)&slot->w1,
+		};
+		uint32_t lap = ht_lap(pos, r->shift);
+		uint32_t ahead = (ht_rec_lap(old.w1) - lap) & HT_LAP_MASK;
+
+		if (ahead == 0) {
+			pos++; /* someone else's: on to the next */
+			continue;
+		}
+		if (unlikely(ahead != HT_LAP_MASK)) {
+			/* A lap behind, at least: the world moved on. */
+			t->tail = atomic_load_explicit(&r->tail,
+			    memory_order_acquire);
+			pos = atomic_load_explicit(&r->head,
+			    memory_order_relaxed);
+			continue;
+		}
+		/* A fork in a signal handler that interrupted this very hook
+		 * must not publish twice: look again, last thing. */
+		if (unlikely(atomic_load_explicit(&ht_live->on,
+		                 memory_order_relaxed) != HT_ON))
+			return;
+		rec.w1 = (rec.w1 & ~((uint64_t)HT_LAP_MASK << 52)) |
+		         (uint64_t)lap << 52;
+		if (likely(slot_publish(slot, &old, &rec)))
+			break;
+	}
+	/* Only a hint: when two threads race here it may fall behind, never
+	 * get ahead of what is published. */
+	if ((int64_t)(pos - atomic_load_explicit(&r->head,
+	                        memory_order_relaxed)) >= 0)
+		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
+}
+
+/* Tells of events dropped since the last such record. */
+static void
+publish_lost(struct ht_thread *t, struct ht_ring *r)
+{
+	uint64_t total = atomic_load_explicit(&r->lost, memory_order_relaxed);
+	uint64_t told = atomic_exchange_explicit(&r->told, total,
+	    memory_order_relaxed);
+	struct ht_rec rec = {.w0 = ht_rec_w0(0, 0, t->number)};
+
+	if (total > told) {
+		rec.w1 = ht_rec_w1(total - told, HT_REC_LOST);
+		ring_put(t, r, rec);
+	}
+}
+
+/* Wraps the stack into a node that carries what does not fit a record.
+ * False when the tables are full. */
+static bool
+qualify(uint32_t *stack, uint32_t kind, uint64_t value)
+{
+	uint32_t frame = ht_frame_qualifier(kind, value);
+
+	*stack = frame ? ht_node_child(*stack ? *stack : HT_ROOT, frame) : 0;
+	return *stack != 0;
+}
+
+static bool
+publish_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec *rec,
+    enum ht_rec_kind kind, uint64_t ptr, uint64_t size, uint32_t stack)
+{
+	uint32_t tick;
+
+	if (size > HT_SIZE_MAX) {
+		if (!qualify(&stack, HT_Q_SIZE, size))
+			return false;
+		size = 0;
+	}
+	if (ptr > HT_PTR_MAX) {
+		if (!qualify(&stack, HT_Q_POINTER, ptr >> HT_PTR_BITS))
+			return false;
+		ptr &= HT_PTR_MAX;
+	}
+	rec->w0 = ht_rec_w0(stack, (uint32_t)size, t->number);
+	rec->w1 = ht_rec_w1(ptr, kind);
+
+	tick = atomic_load_explicit(&r->tick, memory_order_relaxed);
+	if (tick != atomic_load_explicit(&r->ticked, memory_order_relaxed)) {
+		struct ht_rec now = {
+		    .w0 = ht_rec_w0(0, 0, t->number),
+		    .w1 = ht_rec_w1(tick, HT_REC_TICK),
+		};
+		atomic_store_explicit(&r->ticked, tick, memory_order_relaxed);
+		ring_put(t, r, now);
+	}
+	if (atomic_load_explicit(&r->lost, memory_order_relaxed) !=
+	    atomic_load_explicit(&r->told, memory_order_relaxed))
+		publish_lost(t, r);
+	return true;
+}
+
+void
+ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack)
+{
+	struct ht_ring *r = ht_ring;
+	struct ht_rec rec = {
+	    .w0 = ht_rec_w0(stack, (uint32_t)size, t->number),
+	    .w1 = ht_rec_w1(ptr, kind),
+	};
+
+	/* One look at the recorder's cache line, which changes with the tick:
+	 * a time that passed, a stop, events lost, large numbers. */
+	if (unlikely(size > HT_SIZE_MAX || ptr > HT_PTR_MAX ||
+	             atomic_load_explicit(&r->tick, memory_order_relaxed) !=
+	                 atomic_load_explicit(&r->ticked,
+	                     memory_order_relaxed) ||
+	             atomic_load_explicit(&r->lost, memory_order_relaxed) !=
+	                 atomic_load_explicit(&r->told,
+	                     memory_order_relaxed)) &&
+	    !publish_slow(t, r, &rec, kind, ptr, size, stack)) {
+		/* No number is better than a wrong one. */
+		atomic_fetch_add_explicit(&r->lost, 1, memory_order_relaxed);
+		return;
+	}
+	if (unlikely(atomic_load_explicit(&r->control, memory_order_relaxed) &
+	             HT_CTL_STOP)) {
+		ht_off();
+		return;
+	}
+	ring_put(t, r, rec);
+}

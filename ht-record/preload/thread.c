@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state of each thread. There is no destructor: it could not run for a
+ * thread that is cancelled, ends by a raw exit or allocates in a destructor
+ * of its own. A state is taken over once the kernel says its thread is gone.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ht-record/preload/preload.h"
+
+#define THREADS_MAX 65536 /* alive at a time; sparse */
+#define LOOKS       4     /* states tried before a fresh one is taken */
+
+static struct ht_thread *pool;
+static _Atomic uint32_t used, hand;
+static __thread struct ht_thread *self;
+
+void *
+ht_map_memory(size_t size)
+{
+	int saved = errno;
+	void *p;
+
+	if (ht_no_calls())
+		return NULL;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int32_t
+own_tid(void)
+{
+	int saved = errno;
+	int32_t tid =
+	    ht_no_calls() ? ht_pid : (int32_t)syscall(SYS_gettid);
+
+	errno = saved;
+	return tid;
+}
+
+static bool
+is_gone(int32_t tid)
+{
+	int saved = errno;
+	bool gone = !ht_no_calls() &&
+	            syscall(SYS_tgkill, ht_pid, tid, 0) == -1 &&
+	            errno == ESRCH;
+
+	errno = saved;
+	return gone;
+}
+
+/* A state whose thread is gone, now of thread `tid`; NULL if none is seen. */
+static struct ht_thread *
+take_over(int32_t tid)
+{
+	uint32_t n = atomic_load(&used);
+
+	for (unsigned i = 0; n && i < LOOKS; i++) {
+		struct ht_thread *t = &pool[atomic_fetch_add(&hand, 1) % n];
+		int32_t old = atomic_load(&t->tid);
+
+		/* Ours already: a tid that the kernel gave out again. */
+		if ((old == tid || (old && is_gone(old))) &&
+		    atomic_compare_exchange_strong(&t->tid, &old, tid)) {
+			t->guard = NULL;
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static struct ht_thread *
+fresh(int32_t tid)
+{
+	uint32_t i = atomic_load(&used);
+
+	do
+		if (i >= THREADS_MAX)
+			return NULL;
+	while (!atomic_compare_exchange_weak(&used, &i, i + 1));
+	pool[i].number = i + 1 < HT_THREAD_MAX ? i + 1 : HT_THREAD_MAX;
+	atomic_store(&pool[i].tid, tid);
+	return &pool[i];
+}
+
+struct ht_thread *
+ht_thread_self(void)
+{
+	int32_t tid;
+	struct ht_thread *t;
+
+	if (likely(self))
+		return self;
+	if (!pool &&
+	    !(pool = ht_map_memory(THREADS_MAX * sizeof *pool)))
+		return NULL;
+	tid = own_tid();
+	t = take_over(tid);
+	if (!t)
+		t = fresh(tid);
+	if (t) {
+		self = t;
+		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
+	}
+	return t;
+}

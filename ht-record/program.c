@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "ht-record/program.h"
+#include "ht-record/ring.h"
+#include "libht/mem.h"
+#include "libht/str.h"
+
+#define SCRIPT_DEPTH 5 /* interpreters of interpreters, as the kernel's */
+
+/* ---- finding ---------------------------------------------------------- */
+
+/* 0, or errno: what execve would say of this path. */
+static int
+runnable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	return access(path, X_OK) == -1 ? errno : 0;
+}
+
+/* The path of `name`, to be freed, looked for in PATH unless it has a slash;
+ * NULL with errno set. */
+static char *
+find(const char *name)
+{
+	const char *path = getenv("PATH");
+	int why = ENOENT;
+
+	if (strchr(name, '/') || !*name) {
+		errno = *name ? runnable(name) : ENOENT;
+		return errno ? NULL : ht_strdup(name);
+	}
+	if (!path)
+		path = "/bin:/usr/bin";
+	for (;; path++) {
+		size_t len = strcspn(path, ":");
+		struct ht_str s = {0};
+		int e;
+
+		ht_str_add(&s, len ? path : ".", len ? len : 1);
+		ht_str_addc(&s, '/');
+		ht_str_addz(&s, name);
+		e = runnable(s.data);
+		if (!e)
+			return s.data;
+		if (e == EACCES)
+			why = e;
+		ht_str_release(&s);
+		path += len;
+		if (!*path)
+			break;
+	}
+	errno = why;
+	return NULL;
+}
+
+/* ---- judging ---------------------------------------------------------- */
+
+struct image {
+	const char *data;
+	size_t size;
+};
+
+/* `n` bytes at offset `at`, or NULL when the file is shorter. */
+static const void *
+bytes_at(const struct image *f, uint64_t at, uint64_t n)
+{
+	return at <= f->size && n <= f->size - at ? f->data + at : NULL;
+}
+
+static const ElfW(Phdr) *
+program_header(const struct image *f, unsigned i)
+{
+	const ElfW(Ehdr) *eh = bytes_at(f, 0, sizeof *eh);
+
+	return i < eh->e_phnum ? bytes_at(f, eh->e_phoff + i * sizeof(ElfW(Phdr)),
+	                             sizeof(ElfW(Phdr)))
+	                       : NULL;
+}
+
+/* Where in the file the address `vaddr` of the image comes from. */
+static uint64_t
+file_offset(const struct image *f, uint64_t vaddr)
+{
+	const ElfW(Phdr) *ph;
+
+	for (unsigned i = 0; (ph = program_header(f, i)); i++)
+		if (ph->p_type == PT_LOAD &&
+		    vaddr - ph->p_vaddr < ph->p_filesz)
+			return vaddr - ph->p_vaddr + ph->p_offset;
+	return UINT64_MAX;
+}
+
+/* Does a string of the dynamic string table begin with `prefix`? */
+static bool
+has_dynamic_string(const struct image *f, const ElfW(Phdr) *dynamic,
+    const char *prefix)
+{
+	const ElfW(Dyn) *d = bytes_at(f, dynamic->p_offset, dynamic->p_filesz);
+	uint64_t at = UINT64_MAX, size = 0;
+	const char *strings, *p;
+
+	for (size_t i = 0; d && i < dynamic->p_filesz / sizeof *d; i++) {
+		if (d[i].d_tag == DT_STRTAB)
+			at = file_offset(f, d[i].d_un.d_ptr);
+		if (d[i].d_tag == DT_STRSZ)
+			size = d[i].d_un.d_val;
+	}
+	strings = bytes_at(f, at, size);
+	for (p = strings; p && p < strings + size;
+	    p = memchr(p, 0, (size_t)(strings + size - p)), p = p ? p + 1 : p)
+		if (!strncmp(p, prefix,
+		        strnlen(prefix, (size_t)(strings + size - p))) &&
+		    (size_t)(strings + size - p) > strlen(prefix))
+			return true;
+	return false;
+}
+
+static const char *
+sanitizer(const struct image *f, const ElfW(Phdr) *dynamic)
+{
+	static const char *const sign[][2] = {
+	    {"__asan_init", "AddressSanitizer"},
+	    {"libasan.so", "AddressSanitizer"},
+	    {"__tsan_init", "ThreadSanitizer"},
+	    {"libtsan.so", "ThreadSanitizer"},
+	    {"__msan_init", "MemorySanitizer"},
+	};
+
+	for (size_t i = 0; i < HT_LEN(sign); i++)
+		if (has_dynamic_string(f, dynamic, sign[i][0]))
+			return sign[i][1];
+	return NULL;
+}
+
+static const char *
+machine_name(unsigned machine)
+{
+	switch (machine) {
+	case EM_386:
+		return "32-bit x86";
+	case EM_X86_64:
+		return "x86-64";
+	case EM_ARM:
+		return "32-bit ARM";
+	case EM_AARCH64:
+		return "aarch64";
+	case EM_RISCV:
+		return "RISC-V";
+	default:
+		return "another architecture";
+	}
+}
+
+/* 0, or -1 with *err set. */
+static int
+check_elf(const char *name, const struct image *f, struct ht_error *err)
+{
+	const ElfW(Ehdr) *eh = bytes_at(f, 0, sizeof *eh);
+	const ElfW(Phdr) *ph, *dynamic = NULL;
+	bool interpreter = false;
+	const char *san;
+	int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	ElfW(Ehdr) us = {0};
+
+	if (own == -1 || read(own, &us, sizeof us) != sizeof us)
+		us = *eh;
+	if (own != -1)
+		close(own);
+	if (eh->e_machine != us.e_machine ||
+	    eh->e_ident[EI_CLASS] != us.e_ident[EI_CLASS])
+		return ht_error_set(err,
+		    "cannot record '%s': it is a program for %s, and this "
+		    "ht-record is for %s",
+		    name, machine_name(eh->e_machine),
+		    machine_name(us.e_machine));
+	for (unsigned i = 0; (ph = program_header(f, i)); i++) {
+		interpreter |= ph->p_type == PT_INTERP;
+		if (ph->p_type == PT_DYNAMIC)
+			dynamic = ph;
+	}
+	if (!interpreter || !dynamic)
+		return ht_error_set(err,
+		    "cannot record '%s': it is statically linked, so no "
+		    "library can be loaded into it",
+		    name);
+	san = sanitizer(f, dynamic);
+	if (san)
+		return ht_error_set(err,
+		    "cannot record '%s': it is built with %s, which replaces "
+		    "malloc itself: build it without -fsanitize to record it",
+		    name, san);
+	return 0;
+}
+
+/* A program that gains rights when it starts loads no library of ours. */
+static int
+check_rights(const char *name, int fd, struct ht_error *err)
+{
+	struct stat st;
+	bool gains;
+
+	if (fstat(fd, &st) == -1)
+		return ht_error_errno(err, "cannot look at '%s'", name);
+	gains = (st.st_mode & S_ISUID && st.st_uid != getuid()) ||
+	        ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	            st.st_gid != getgid()) ||
+	        (getuid() != 0 &&
+	            fgetxattr(fd, "security.capability", NULL, 0) > 0);
+	if (gains)
+		return ht_error_set(err,
+		    "cannot record '%s': it is setuid, setgid or has file "
+		    "capabilities, and the loader takes no library from the "
+		    "user then",
+		    name);
+	return 0;
+}
+
+static int check_file(const char *name, const char *path, int depth,
+    struct ht_error *err);
+
+/* `#!interpreter`: that is the program which will run. */
+static int
+check_script(const char *name, const struct image *f, int depth,
+    struct ht_error *err)
+{
+	const char *p = f->data + 2, *end = f->data + f->size;
+	char path[PATH_MAX];
+	size_t n = 0;
+
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	while (p < end && *p != ' ' && *p != '\t' && *p != '\n' &&
+	       n < sizeof path - 1)
+		path[n++] = *p++;
+	path[n] = '\0';
+	if (runnable(path) != 0)
+		return ht_error_set(err,
+		    "cannot run '%s': its interpreter '%s' cannot be run: %s",
+		    name, path, strerror(runnable(path)));
+	return depth < SCRIPT_DEPTH ? check_file(name, path, depth + 1, err)
+	                            : 0;
+}
+
+static int
+check_file(const char *name, const char *path, int depth, struct ht_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+	struct image f = {0};
+	struct stat st;
+
+	if (fd == -1)
+		return 0; /* executable, not readable: execve will tell */
+	r = check_rights(path, fd, err);
+	if (r == 0 && fstat(fd, &st) == 0 && st.st_size > 4) {
+		f.size = (size_t)st.st_size;
+		f.data = mmap(NULL, f.size, PROT_READ, MAP_PRIVATE, fd, 0);
+	}
+	close(fd);
+	if (!f.size || f.data == MAP_FAILED)
+		return r;
+	if (!memcmp(f.data, "#!", 2))
+		r = check_script(name, &f, depth, err);
+	else if (!memcmp(f.data, ELFMAG, SELFMAG) &&
+	         f.size >= sizeof(ElfW(Ehdr)))
+		r = check_elf(depth ? path : name, &f, err);
+	munmap((void *)f.data, f.size);
+	return r;
+}
+
+int
+ht_program_check(const char *name, struct ht_error *err)
+{
+	char *path = find(name);
+	int status;
+
+	if (!path) {
+		status = errno == ENOENT || errno == ENOTDIR ? HT_NOT_FOUND
+		                                             : HT_NOT_RUNNABLE;
+		ht_error_errno(err, "cannot run '%s'", name);
+		return status;
+	}
+	status = check_file(name, path, 0, err) == 0 ? 0 : HT_NOT_RUNNABLE;
+	free(path);
+	return status;
+}
+
+/* ---- starting --------------------------------------------------------- */
+
+static void
+set_environment(const struct ht_launch *l, pid_t recorder)
+{
+	const char *theirs = getenv("LD_PRELOAD");
+	struct ht_str s = {0};
+
+	ht_str_addf(&s, "%s%s%s", l->library, theirs && *theirs ? ":" : "",
+	    theirs ? theirs : "");
+	setenv("LD_PRELOAD", s.data, 1);
+	ht_str_clear(&s);
+	ht_str_addf(&s, "%d:%d:%d", (int)recorder, l->ring_fd, (int)getpid());
+	setenv(HT_ENV, s.data, 1);
+	ht_str_release(&s);
+}
+
+static HT_NORETURN void
+child(const struct ht_launch *l, pid_t recorder, int go, int report)
+{
+	char word;
+	int e;
+
+	if (read(go, &word, 1) != 1)
+		_exit(HT_CANNOT);
+	if (l->stdout_is_stderr)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+	signal(SIGPIPE, SIG_DFL);
+	set_environment(l, recorder);
+	sigprocmask(SIG_SETMASK, l->signals, NULL);
+	execvp(l->argv[0], l->argv);
+	e = errno;
+	if (write(report, &e, sizeof e) == -1)
+		_exit(HT_CANNOT);
+	_exit(HT_NOT_RUNNABLE);
+}
+
+int
+ht_program_fork(struct ht_child *c, const struct ht_launch *l,
+    struct ht_error *err)
+{
+	pid_t recorder = getpid();
+	int go[2], report[2];
+
+	if (pipe2(go, O_CLOEXEC) == -1 || pipe2(report, O_CLOEXEC) == -1)
+		return ht_error_errno(err, "cannot make a pipe");
+	c->pid = fork();
+	if (c->pid == -1)
+		return ht_error_errno(err, "cannot fork");
+	if (c->pid == 0) {
+		close(go[1]);
+		child(l, recorder, go[0], report[1]);
+	}
+	close(go[0]);
+	close(report[1]);
+	c->go = go[1];
+	c->report = report[0];
+	return 0;
+}
+
+int
+ht_program_go(struct ht_child *c, const char *name, struct ht_error *err)
+{
+	ssize_t n = write(c->go, "g", 1);
+	int e = 0;
+
+	close(c->go);
+	do
+		n = read(c->report, &e, sizeof e);
+	while (n == -1 && errno == EINTR);
+	close(c->report);
+	if (n != sizeof e)
+		return 0;
+	waitpid(c->pid, NULL, 0);
+	errno = e;
+	ht_error_errno(err, "cannot run '%s'", name);
+	return e == ENOENT ? HT_NOT_FOUND : HT_NOT_RUNNABLE;
+}
+
+void
+ht_program_drop(struct ht_child *c)
+{
+	close(c->go);
+	close(c->report);
+	waitpid(c->pid, NULL, 0);
+}

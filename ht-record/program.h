@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The program to record: finding it, judging whether it can be recorded,
+ * starting it. Sources: execve(2), ld.so(8), elf(5). */
+#ifndef HT_PROGRAM_H
+#define HT_PROGRAM_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "libht/base.h"
+#include "libht/err.h"
+
+/*
+ * Finds `name` as execvp would and looks whether a library can be preloaded
+ * into it. 0; else the exit status (HT_NOT_FOUND, HT_NOT_RUNNABLE) with *err
+ * set to a sentence that says what stands in the way.
+ */
+int ht_program_check(const char *name, struct ht_error *err);
+
+/* What a child is to find. */
+struct ht_launch {
+	char *const *argv;
+	const char *library;     /* to preload */
+	int ring_fd;             /* ours; the child reads it through /proc */
+	bool stdout_is_stderr;   /* the trace has our stdout */
+	const sigset_t *signals; /* the mask to restore */
+};
+
+/* A child that waits for the word to execute the program. */
+struct ht_child {
+	pid_t pid;
+	int go, report; /* pipes to and from it */
+};
+
+/* Forks it. 0, or -1 with *err set. */
+int ht_program_fork(struct ht_child *c, const struct ht_launch *l,
+    struct ht_error *err);
+/* Lets it go. 0 once it has executed the program; else the exit status, with
+ * *err set and the child gone. */
+int ht_program_go(struct ht_child *c, const char *name, struct ht_error *err);
+/* Ends a child that has not been let go. */
+void ht_program_drop(struct ht_child *c);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What ht-record says at the end. */
+#ifndef HT_REPORT_H
+#define HT_REPORT_H
+
+#include "ht-record/job.h"
+#include "ht-record/sink.h"
+
+/* Statistics and the next command to type, on stderr, unless -q; warnings
+ * about a recording that is empty or incomplete, always. */
+void ht_report(const struct ht_job_result *r, const char *program,
+    const struct ht_sink *sink);
+
+#endif

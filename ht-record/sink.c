@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ht-record/sink.h"
+#include "libht/str.h"
+
+/* ht.PROGRAM.PID.gz, in the current directory; to be freed. */
+static char *
+file_name(const char *program, pid_t pid)
+{
+	const char *slash = strrchr(program, '/');
+	struct ht_str s = {0};
+
+	ht_str_addf(&s, "ht.%s.%d.gz", slash ? slash + 1 : program, (int)pid);
+	return s.data;
+}
+
+static int
+spawn_symbolizer(struct ht_sink *s, const char *symbolize, int in,
+    struct ht_error *err)
+{
+	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, pipe;
+
+	/* Ctrl-C is for the program; the symbolizer ends when the trace
+	 * does. */
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+	posix_spawnattr_init(&attr);
+	sigemptyset(&none);
+	sigemptyset(&pipe);
+	sigaddset(&none, SIGINT);
+	sigaddset(&none, SIGQUIT);
+	sigaddset(&pipe, SIGPIPE);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &pipe);
+	posix_spawnattr_setflags(
+	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	errno = posix_spawn(&s->symbolizer, symbolize, &actions, &attr,
+	    (char *const *)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return errno ? ht_error_errno(err, "cannot run '%s'", symbolize) : 0;
+}
+
+static int
+open_whole_job(struct ht_sink *s, const char *symbolize, struct ht_error *err)
+{
+	int ends[2], r;
+
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return ht_error_errno(err, "cannot make a pipe");
+	r = spawn_symbolizer(s, symbolize, ends[0], err);
+	close(ends[0]);
+	if (r == -1) {
+		close(ends[1]);
+		return -1;
+	}
+	s->out = ht_out_fd(ends[1], "ht-symbolize", HT_PLAIN, 0);
+	return 0;
+}
+
+int
+ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
+    const char *program, pid_t pid, struct ht_error *err)
+{
+	if (s->whole_job) {
+		s->file = file_name(program, pid);
+		if (open_whole_job(s, symbolize, err) == -1)
+			return -1;
+	} else {
+		s->file = path && strcmp(path, "-") ? strdup(path) : NULL;
+		s->out = ht_out_open(
+		    path, path ? ht_out_codec(path) : HT_PLAIN, 0, err);
+		if (!s->out)
+			return -1;
+	}
+	return ht_out_threaded(s->out) == -1
+	           ? ht_error_set(err, "cannot start a thread")
+	           : 0;
+}
+
+void
+ht_sink_close(struct ht_sink *s)
+{
+	struct ht_error err = {""};
+	int status = 0;
+
+	s->failed = ht_out_close(s->out, &err) == -1;
+	if (*err.text)
+		ht_warn("%s: the trace is not complete", err.text);
+	if (!s->symbolizer)
+		return;
+	while (waitpid(s->symbolizer, &status, 0) == -1 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		ht_warn("ht-symbolize was killed by signal %d",
+		    WTERMSIG(status));
+	s->failed |= status != 0;
+}

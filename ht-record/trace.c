@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ht-record/blocks.h"
+#include "ht-record/names.h"
+#include "ht-record/shm.h"
+#include "ht-record/trace.h"
+#include "libht/evwrite.h"
+#include "libht/map.h"
+#include "libht/mem.h"
+
+#define NOBODY UINT64_MAX /* no address: not what a thread allocated last */
+
+struct class {
+	uint64_t size;
+	uint32_t thread;
+};
+
+/* A realloc whose `-` is written and whose result has not been seen. */
+struct intent {
+	uint64_t address;
+	struct ht_block block;
+	struct intent *next;
+};
+
+struct ht_trace {
+	struct ht_out *out;
+	struct ht_ring *ring;
+	struct ht_trace_options options;
+	struct ht_trace_stats stats;
+	struct ht_names names;      /* stacks, modules and threads */
+	struct ht_blocks blocks;
+	struct ht_map class_of;     /* record word w0, thread ours -> id + 1 */
+	struct class *class;
+	size_t classes, class_cap;
+	/* By thread: the address of the block it allocated as its latest
+	 * event, for temporaries. */
+	uint64_t last[HT_THREAD_MAX + 1];
+	uint32_t last_plus;         /* class of the `+` just written, + 1 */
+	struct intent *intents;
+	uint64_t rss;               /* pages, as last written */
+	int pid;
+};
+
+struct ht_trace *
+ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
+    const struct ht_trace_options *o)
+{
+	struct ht_trace *t = ht_calloc(1, sizeof *t);
+
+	t->out = out;
+	t->ring = ring;
+	t->options = *o;
+	t->pid = pid;
+	for (size_t i = 0; i < HT_LEN(t->last); i++)
+		t->last[i] = NOBODY;
+	if (ht_blocks_init(&t->blocks) == -1) {
+		free(t);
+		return NULL;
+	}
+	ht_names_init(&t->names, ring, pid);
+	return t;
+}
+
+void
+ht_trace_set_out(struct ht_trace *t, struct ht_out *out)
+{
+	t->out = out;
+}
+
+const struct ht_trace_stats *
+ht_trace_stats(const struct ht_trace *t)
+{
+	return &t->stats;
+}
+
+void
+ht_trace_free(struct ht_trace *t)
+{
+	if (!t)
+		return;
+	while (t->intents) {
+		struct intent *i = t->intents;
+
+		t->intents = i->next;
+		free(i);
+	}
+	ht_names_release(&t->names);
+	ht_blocks_release(&t->blocks);
+	ht_map_release(&t->class_of);
+	free(t->class);
+	free(t);
+}
+
+/* ---- the first lines -------------------------------------------------- */
+
+/* All of /proc/<pid>/<file>, at most `size` bytes; its length. */
+static size_t
+read_proc(int pid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return 0;
+	while (len < size && (n = read(fd, buf + len, size - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	return len;
+}
+
+static void
+write_command(struct ht_trace *t)
+{
+	static char buf[HT_TEXT_MAX + 1];
+	size_t len = read_proc(t->pid, "cmdline", buf, sizeof buf);
+
+	if (len == 0) {
+		/* It has ended already: what it was started with. */
+		ht_evwrite_command(t->out, t->options.command);
+		return;
+	}
+	if (len > 0 && len < sizeof buf && buf[len - 1] == '\0')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (buf[i] == '\0')
+			buf[i] = ' ';
+	ht_out_write(t->out, "X ", 2);
+	ht_evwrite_rest(t->out, buf, len);
+}
+
+static uint32_t
+parent_of(int pid)
+{
+	char buf[512], *p;
+	size_t len = read_proc(pid, "stat", buf, sizeof buf - 1);
+	int parent = 0;
+
+	buf[len] = '\0';
+	p = strrchr(buf, ')');
+	if (p)
+		sscanf(p, ") %*c %d", &parent);
+	return (uint32_t)parent;
+}
+
+void
+ht_trace_begin(struct ht_trace *t, char *const argv[])
+{
+	unsigned major = 0, minor = 0, patch = 0;
+	const char *exe = ht_names_exe(&t->names);
+
+	sscanf(HT_VERSION, "%u.%u.%u", &major, &minor, &patch);
+	ht_evwrite_version(t->out, major << 16 | minor << 8 | patch);
+	ht_evwrite_tool(t->out, "ht-record " HT_VERSION, argv);
+	ht_evwrite_exe(t->out, exe, strlen(exe));
+	write_command(t);
+	ht_evwrite_system(t->out, (uint64_t)sysconf(_SC_PAGESIZE),
+	    (uint64_t)sysconf(_SC_PHYS_PAGES));
+	ht_evwrite_process(t->out, (uint32_t)t->pid, parent_of(t->pid),
+	    (uint64_t)time(NULL));
+}
+
+/* ---- events ----------------------------------------------------------- */
+
+/* The class of a record that allocates, defined on first sight. */
+static uint32_t
+class_of(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
+{
+	uint64_t key = ht_rec_w0(ht_rec_stack(rec), ht_rec_size(rec), thread);
+	uint64_t *id = ht_map_put(&t->class_of, key, NULL);
+	struct class *c;
+	uint64_t size;
+	uint32_t stack;
+
+	if (ht_likely(*id))
+		return (uint32_t)*id - 1;
+	size = ht_rec_size(rec);
+	stack = ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &size);
+	HT_GROW(t->class, t->class_cap, t->classes + 1);
+	c = &t->class[t->classes++];
+	c->size = size;
+	c->thread = thread;
+	*id = t->classes;
+	ht_evwrite_class(t->out, size, stack, thread, 0);
+	return (uint32_t)*id - 1;
+}
+
+static uint64_t
+shown(const struct ht_trace *t, uint64_t address)
+{
+	return t->options.addresses ? address : 0;
+}
+
+static void
+block_dies(struct ht_trace *t, struct ht_block b, uint64_t address,
+    uint32_t thread)
+{
+	const struct class *c = &t->class[b.cls];
+	bool temporary = t->last[c->thread] == address &&
+	                 thread == c->thread;
+	bool rule = t->last_plus == b.cls + 1;
+
+	t->stats.leaked -= c->size;
+	t->stats.leaked_blocks--;
+	t->stats.temporary += temporary;
+	ht_evwrite_free(t->out, b.cls, t->stats.ms - b.birth,
+	    thread == c->thread ? 0 : thread,
+	    temporary == rule ? HT_TEMP_RULE
+	    : temporary       ? HT_TEMP_YES
+	                      : HT_TEMP_NO,
+	    shown(t, address));
+	t->last_plus = 0;
+}
+
+static void
+block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint64_t address,
+    uint32_t thread)
+{
+	struct ht_block old, b = {
+	    .cls = class_of(t, rec, thread),
+	    .birth = (uint32_t)t->stats.ms,
+	};
+
+	if (ht_unlikely(ht_blocks_put(&t->blocks, address, b, &old))) {
+		/* Its free escaped us. It happened, before this. */
+		t->stats.missed++;
+		ht_evwrite_missed(t->out, 1);
+		block_dies(t, old, address, t->class[old.cls].thread);
+	}
+	ht_evwrite_alloc(t->out, b.cls, shown(t, address));
+	t->last_plus = b.cls + 1;
+	t->last[thread] = address;
+	t->stats.allocations++;
+	t->stats.leaked += t->class[b.cls].size;
+	t->stats.leaked_blocks++;
+	if (t->stats.leaked > t->stats.peak) {
+		t->stats.peak = t->stats.leaked;
+		t->stats.peak_ms = t->stats.ms;
+	}
+}
+
+/* True if a block died; *b is what it was. */
+static bool
+on_free(struct ht_trace *t, uint64_t address, uint32_t thread,
+    struct ht_block *b)
+{
+	if (ht_likely(ht_blocks_take(&t->blocks, address, b))) {
+		block_dies(t, *b, address, thread);
+		t->last[thread] = NOBODY;
+		return true;
+	}
+	t->last[thread] = NOBODY;
+	t->stats.unseen++;
+	ht_evwrite_unseen(t->out, 1);
+	return false;
+}
+
+static void
+on_intent(struct ht_trace *t, uint64_t address, uint32_t thread,
+    enum ht_rec_kind result)
+{
+	struct intent *i;
+	struct ht_block b;
+
+	if (result == HT_REC_REALLOC_FAIL)
+		return; /* nothing will have happened */
+	if (!on_free(t, address, thread, &b) || result != HT_REC_NONE)
+		return;
+	i = ht_malloc(sizeof *i);
+	*i = (struct intent){address, b, t->intents};
+	t->intents = i;
+}
+
+/* The intent of `address`, taken off the list; NULL: none was kept. */
+static struct intent *
+take_intent(struct ht_trace *t, uint64_t address)
+{
+	for (struct intent **at = &t->intents; *at; at = &(*at)->next)
+		if ((*at)->address == address) {
+			struct intent *i = *at;
+
+			*at = i->next;
+			return i;
+		}
+	return NULL;
+}
+
+/* A realloc failed after its `-` had to be written: the block lives on. */
+static void
+on_realloc_failed(struct ht_trace *t, uint64_t address)
+{
+	struct intent *i = take_intent(t, address);
+	struct ht_block old;
+
+	if (!i)
+		return;
+	ht_evwrite_unfree(t->out, i->block.cls);
+	t->last_plus = 0;
+	ht_blocks_put(&t->blocks, address, i->block, &old);
+	t->stats.leaked += t->class[i->block.cls].size;
+	t->stats.leaked_blocks++;
+	free(i);
+}
+
+/* The address in full: its high bits may travel in the stack. */
+static uint64_t
+address_of(struct ht_trace *t, const struct ht_rec *rec)
+{
+	uint64_t address = ht_rec_ptr(rec);
+
+	if (ht_unlikely(ht_rec_stack(rec)))
+		address |= ht_names_high_bits(&t->names, ht_rec_stack(rec));
+	return address;
+}
+
+void
+ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
+    enum ht_rec_kind result)
+{
+	uint32_t slot = ht_rec_thread(rec);
+	struct ht_block gone;
+
+	switch (ht_rec_kind(rec->w1)) {
+	case HT_REC_ALLOC:
+	case HT_REC_REALLOC_DONE:
+		block_is_born(t, rec, address_of(t, rec),
+		    ht_names_thread(&t->names, t->out, slot));
+		break;
+	case HT_REC_FREE:
+		on_free(t, address_of(t, rec),
+		    ht_names_thread(&t->names, t->out, slot), &gone);
+		break;
+	case HT_REC_REALLOC:
+		on_intent(t, address_of(t, rec),
+		    ht_names_thread(&t->names, t->out, slot), result);
+		break;
+	case HT_REC_REALLOC_FAIL:
+		on_realloc_failed(t, address_of(t, rec));
+		break;
+	case HT_REC_TICK:
+		ht_trace_time(t, ht_rec_ptr(rec));
+		break;
+	case HT_REC_THREAD:
+		ht_names_new_thread(&t->names, slot, (int)ht_rec_ptr(rec));
+		break;
+	case HT_REC_LOST:
+		t->stats.lost += ht_rec_ptr(rec);
+		ht_evwrite_lost(t->out, ht_rec_ptr(rec));
+		break;
+	case HT_REC_EXEC:
+	case HT_REC_EXEC_FAIL:
+	case HT_REC_NONE:
+		break;
+	}
+}
+
+void
+ht_trace_time(struct ht_trace *t, uint64_t ms)
+{
+	if (ms <= t->stats.ms)
+		return;
+	t->stats.ms = ms;
+	ht_evwrite_time(t->out, ms);
+}
+
+void
+ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages)
+{
+	uint64_t bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (bytes > t->stats.peak_rss)
+		t->stats.peak_rss = bytes;
+	if (pages == t->rss)
+		return;
+	t->rss = pages;
+	ht_trace_time(t, ms);
+	ht_evwrite_rss(t->out, pages);
+}
+
+void
+ht_trace_end(struct ht_trace *t, int end, uint64_t value)
+{
+	uint64_t lost = atomic_load(&t->ring->lost);
+
+	if (lost > t->stats.lost) {
+		ht_evwrite_lost(t->out, lost - t->stats.lost);
+		t->stats.lost = lost;
+	}
+	ht_evwrite_end(t->out, (enum ht_end)end, value);
+}

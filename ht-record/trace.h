@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One trace being written: turns the records of a ring into the event stream
+ * of ht-events(5), in the unsymbolised form with classes. Knows the live
+ * blocks, the classes, and which stacks, modules and threads the stream has
+ * already defined. All numbers of the end statistics are counted here.
+ */
+#ifndef HT_TRACE_H
+#define HT_TRACE_H
+
+#include "ht-record/ring.h"
+#include "libht/base.h"
+#include "libht/out.h"
+
+struct ht_trace_options {
+	bool addresses;       /* write the address of each block */
+	char *const *command; /* what was launched */
+};
+
+struct ht_trace_stats {
+	uint64_t allocations, temporary;
+	uint64_t leaked, leaked_blocks; /* live now: bytes, blocks */
+	uint64_t peak, peak_ms;         /* bytes; ms since the start */
+	uint64_t peak_rss;              /* bytes */
+	uint64_t lost, unseen, missed;  /* events; see #L #U #D */
+	uint64_t ms;                    /* the latest time written */
+};
+
+struct ht_trace;
+
+/* A trace of process `pid` over `ring`, whose lines go to `out`, which it
+ * does not own. NULL when there is no memory for the table of blocks. */
+struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring,
+    int pid, const struct ht_trace_options *o);
+/* From now on lines go to `out`. */
+void ht_trace_set_out(struct ht_trace *t, struct ht_out *out);
+
+/* The lines before the first event, from /proc. `argv` is ht-record's. */
+void ht_trace_begin(struct ht_trace *t, char *const argv[]);
+
+/* One record. `result` is what is known of a HT_REC_REALLOC: the kind of the
+ * record that says how it went, HT_REC_NONE when that is not there yet. */
+void ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
+    enum ht_rec_kind result);
+
+/* It is `ms` now; writes that if it is news. */
+void ht_trace_time(struct ht_trace *t, uint64_t ms);
+/* The resident set at `ms`, in pages; writes both if the set is another. */
+void ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages);
+
+/* The last line, `#E` with this word (exit, signal, exec, stopped, …). */
+void ht_trace_end(struct ht_trace *t, int end, uint64_t value);
+
+const struct ht_trace_stats *ht_trace_stats(const struct ht_trace *t);
+void ht_trace_free(struct ht_trace *t);
+
+#endif
