@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ht-record/preload/probe.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ht-record/preload/preload.h"
+
+#define PAGE	  4096ull
+#define PAGE_BITS 12
+
+/* Frames larger than this are taken for a jump to another stack. */
+#define GAP_MAX (UINT64_C(64) << 20)
+
+/* How near to where the thread's own stack ends a walk comes: static TLS or
+ * the environment may lie between. */
+#define ANCHOR_NEAR (UINT64_C(256) << 10)
+
+/* How far below its end the own stack is believed to reach when the kernel
+ * may not be asked. Under the main stack there are 128 MB of nothing at least
+ * (MIN_GAP in the kernel); a thread's may be small. */
+#define BLIND_MAIN   (UINT64_C(64) << 20)
+#define BLIND_THREAD (UINT64_C(128) << 10)
+
+/* ld.so's; the first bytes above main's callers. */
+extern void *__libc_stack_end __attribute__((weak));
+
+/*
+ * What the thread remembers: its own stack and another. One word each, first
+ * page << 20 | pages, so that a signal handler that walks between two
+ * instructions of a walk finds, and leaves, a range that was true.
+ */
+#define PAGES_BITS 20
+#define PAGES_MAX  ((UINT64_C(1) << PAGES_BITS) - 1)
+static __thread _Atomic uint64_t own_range, other_range;
+
+static bool may_ask;
+static uint64_t main_tp; /* the main thread's: not on its stack */
+
+/*
+ * Whether the page of `addr` can be read. rt_sigprocmask reads its new mask
+ * before it looks at what to do with it, and there is no operation -1: EFAULT
+ * or EINVAL, and nothing else happens.
+ */
+static bool
+page_readable(uint64_t addr)
+{
+	int saved = errno;
+	bool ok;
+
+	syscall(SYS_rt_sigprocmask, -1, addr & ~(PAGE - 1), NULL, 8);
+	ok = errno == EINVAL;
+	errno = saved;
+	return ok;
+}
+
+int
+ht_probe_init(void)
+{
+	uint64_t here = (uintptr_t)__builtin_frame_address(0);
+
+	main_tp = (uintptr_t)__builtin_thread_pointer();
+	/* The last page of all is the kernel's or nobody's. */
+	may_ask = page_readable(here) && !page_readable(-PAGE);
+	return may_ask ? 0 : -1;
+}
+
+static struct ht_stack
+unpack(uint64_t word)
+{
+	uint64_t lo = word >> PAGES_BITS << PAGE_BITS;
+
+	return (struct ht_stack){lo, lo + ((word & PAGES_MAX) << PAGE_BITS)};
+}
+
+static uint64_t
+pack(const struct ht_stack *s)
+{
+	uint64_t pages = (s->hi - s->lo) >> PAGE_BITS;
+
+	if (pages > PAGES_MAX)
+		pages = PAGES_MAX;
+	return s->lo >> PAGE_BITS << PAGES_BITS | pages;
+}
+
+static bool
+contains(const struct ht_stack *s, uint64_t addr)
+{
+	return addr >= s->lo && addr < s->hi;
+}
+
+/* Where the stack of this thread ends: main's below its arguments, others
+ * below the thread descriptor, which glibc puts on top of them. */
+static uint64_t
+anchor(uint64_t *blind)
+{
+	uint64_t tp = (uintptr_t)__builtin_thread_pointer();
+
+	*blind = BLIND_THREAD;
+	if (tp != main_tp)
+		return tp;
+	*blind = BLIND_MAIN;
+	return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+}
+
+/* The range of a walk that may not ask. */
+static void
+enter_blind(struct ht_stack *s, uint64_t sp)
+{
+	uint64_t blind, end = anchor(&blind);
+
+	s->lo = sp & ~(PAGE - 1);
+	s->hi = s->lo + PAGE; /* the caller is running on it */
+	if (s->hi < end && end - sp < blind)
+		s->hi = end & ~(PAGE - 1);
+}
+
+static struct ht_stack
+recall(_Atomic uint64_t *range)
+{
+	return unpack(atomic_load_explicit(range, memory_order_relaxed));
+}
+
+static void
+remember(_Atomic uint64_t *range, uint64_t word)
+{
+	if (atomic_load_explicit(range, memory_order_relaxed) != word)
+		atomic_store_explicit(range, word, memory_order_relaxed);
+}
+
+/* Makes the range reach up to `end`. */
+static bool
+extend(struct ht_stack *s, uint64_t end)
+{
+	struct ht_stack own = recall(&own_range);
+
+	while (s->hi < end) {
+		if (contains(&own, s->hi)) {
+			s->hi = own.hi;
+			continue;
+		}
+		if (!page_readable(s->hi))
+			return false;
+		s->hi += PAGE;
+	}
+	return true;
+}
+
+void
+ht_stack_enter(struct ht_stack *s, uint64_t sp)
+{
+	*s = recall(&own_range);
+	if (contains(s, sp)) {
+		remember(&other_range, 0);
+		return;
+	}
+	*s = recall(&other_range);
+	if (contains(s, sp))
+		return;
+	remember(&other_range, 0);
+	if (may_ask && !ht_no_calls()) {
+		s->lo = sp & ~(PAGE - 1);
+		s->hi = s->lo + PAGE; /* the caller is running on it */
+	} else {
+		enter_blind(s, sp);
+	}
+}
+
+bool
+ht_stack_switch(struct ht_stack *s, uint64_t addr)
+{
+	struct ht_stack to = recall(&own_range);
+
+	if (!contains(&to, addr)) {
+		if (!may_ask || ht_no_calls() || addr > HT_PTR_MAX ||
+		    !page_readable(addr))
+			return false;
+		to.lo = addr & ~(PAGE - 1);
+		to.hi = to.lo + PAGE;
+	}
+	*s = to;
+	return true;
+}
+
+/* Whether the range is of the stack that the thread was made with, so reaches
+ * to its end. */
+static bool
+is_own(struct ht_stack *s)
+{
+	uint64_t blind, end = anchor(&blind);
+
+	if (s->lo >= end)
+		return false;
+	if (s->hi < end && end - s->hi < ANCHOR_NEAR && may_ask &&
+	    !ht_no_calls())
+		extend(s, end);
+	return s->hi >= end;
+}
+
+void
+ht_stack_leave(struct ht_stack *s)
+{
+	uint64_t word = pack(s);
+
+	if (atomic_load_explicit(&own_range, memory_order_relaxed) == word ||
+	    atomic_load_explicit(&other_range, memory_order_relaxed) == word)
+		return;
+	if (is_own(s))
+		remember(&own_range, pack(s));
+	else
+		remember(&other_range, pack(s));
+}
+
+bool
+ht_stack_reach(struct ht_stack *s, uint64_t addr, unsigned size)
+{
+	uint64_t end = addr + size;
+
+	if (end < addr || addr > HT_PTR_MAX)
+		return false;
+	if (addr >= s->lo && end <= s->hi)
+		return true;
+	if (!may_ask || ht_no_calls())
+		return false;
+	if (addr >= s->lo && end - s->hi < GAP_MAX)
+		return extend(s, end);
+	return page_readable(addr) && page_readable(end - 1);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads of stack memory that cannot fault. What is known to be readable is a
+ * range of pages around the stack pointer; it grows page by page, by a system
+ * call each, and each thread remembers it for its next walk.
+ *
+ * A remembered range must not outlive its memory. The thread's own stack lives
+ * as long as the thread, so its range is kept; it is known by reaching to
+ * where that stack ends. Any other stack (a coroutine's, a signal handler's)
+ * is forgotten as soon as the thread walks another one. So it can go stale
+ * only if it was unmapped, and a smaller one mapped over it, while the thread
+ * did not allocate on any other stack in between; and even then a walk reads
+ * past what is there only if the new stack is corrupt as well.
+ */
+#ifndef HT_PROBE_H
+#define HT_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The stack a walk is on: [lo, hi) can be read. */
+struct ht_stack {
+	uint64_t lo, hi;
+};
+
+/* To be called once, at start, with system calls allowed. 0, or -1: there is
+ * no way to ask the kernel about memory; walks then end where they began. */
+int ht_probe_init(void);
+
+/* The stack that the caller runs on, as far as this thread knows it; `sp` is
+ * an address in it that holds something. */
+void ht_stack_enter(struct ht_stack *s, uint64_t sp);
+
+/* Remembers for the next walk what this one, which stayed on the stack that
+ * it entered, found out. */
+void ht_stack_leave(struct ht_stack *s);
+
+/* Goes over to the stack that has `addr`; false if it cannot be read. */
+bool ht_stack_switch(struct ht_stack *s, uint64_t addr);
+
+/* Whether [addr, addr + size) can be read, size <= 8. Extends the range, if
+ * that is the same stack further up. */
+bool ht_stack_reach(struct ht_stack *s, uint64_t addr, unsigned size);
+
+/* The word at `addr`. */
+static inline bool
+ht_stack_load(struct ht_stack *s, uint64_t addr, uint64_t *value)
+{
+	/* A page at least is always in the range. */
+	if (__builtin_expect(addr - s->lo > s->hi - 8 - s->lo, 0) &&
+	    !ht_stack_reach(s, addr, 8))
+		return false;
+	*value = *(const uint64_t *)addr;
+	return true;
+}
+
+#endif

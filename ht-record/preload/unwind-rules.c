@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The walker by rules. A frame costs one lookup and two loads while its rule
+ * fits a word. Where one does not, the registers that the fast walk did not
+ * track are wanted: then the stack is interpreted once more, in full, from our
+ * own frames out to there, and the fast walk goes on behind it.
+ */
+#include "ht-record/preload/unwind.h"
+
+#include <string.h>
+
+#include "ht-record/preload/cfi.h"
+#include "ht-record/preload/frames.h"
+#include "ht-record/preload/preload.h"
+#include "ht-record/preload/probe.h"
+
+#if defined(__x86_64__)
+
+/* Outwards a stack has ascending frames. Going to another stack may lead
+ * down; so many times at most, so that no walk goes round in circles. */
+#define JUMPS_MAX 64
+
+/* Our own frames between a walk and the hook's caller. */
+#define OWN_FRAMES_MAX 32
+
+/* The first page is never code. */
+#define PC_MIN 4096
+
+/* A frame: where it is executing, its stack pointer, its rbp. */
+struct walk {
+	uint64_t pc, sp, fp;
+	bool exact; /* a signal interrupted it at pc: not a return address */
+	unsigned jumps;
+	struct ht_stack stack;
+};
+
+/* The full state of frame number `at` of the same stack. */
+struct slow {
+	struct ht_regs regs;
+	size_t at;
+	bool begun, exact;
+	struct ht_stack stack;
+};
+
+/* The address to look up. */
+static uint64_t
+walk_key(const struct walk *w)
+{
+	return w->pc - !w->exact;
+}
+
+static uint64_t
+rule_of(uint32_t index, uint64_t key)
+{
+	struct ht_frame *f = ht_frame_ptr(index);
+	/* Relaxed: the rule is all in this one word, and whoever computes it
+	 * comes to the same. */
+	uint64_t rule = atomic_load_explicit(&f->rule, memory_order_relaxed);
+
+	if (unlikely(rule == 0)) {
+		rule = ht_cfi_rule(key);
+		atomic_store_explicit(&f->rule, rule, memory_order_relaxed);
+	}
+	return rule;
+}
+
+/* The next frame begins at `sp`, which is not further up in what is known of
+ * this stack: is that possible? */
+static bool
+walk_move(struct walk *w, uint64_t sp)
+{
+	if (sp > w->sp && ht_stack_reach(&w->stack, sp - 8, 8) &&
+	    sp <= w->stack.hi)
+		return true;
+	if (sp <= w->sp && sp > w->stack.lo)
+		return false; /* the same stack, backwards */
+	return ++w->jumps <= JUMPS_MAX && ht_stack_switch(&w->stack, sp - 8);
+}
+
+static bool
+walk_ascend(struct walk *w, uint64_t cfa)
+{
+	if (unlikely(cfa & 7))
+		return false;
+	if (likely(cfa > w->sp && cfa <= w->stack.hi))
+		return true;
+	return walk_move(w, cfa);
+}
+
+/* Over the kernel's signal frame: all registers are in the ucontext. */
+static bool
+walk_signal(struct walk *w)
+{
+	uint64_t sp, fp, pc;
+
+	if (!ht_stack_load(&w->stack, w->sp + HT_UC_RSP, &sp) ||
+	    !ht_stack_load(&w->stack, w->sp + HT_UC_RBP, &fp) ||
+	    !ht_stack_load(&w->stack, w->sp + HT_UC_RIP, &pc))
+		return false;
+	/* The interrupted frame has words at sp and above, not below. */
+	if (!(sp > w->sp && sp < w->stack.hi) && !walk_move(w, sp + 8))
+		return false;
+	w->sp = sp;
+	w->fp = fp;
+	w->pc = pc;
+	w->exact = true;
+	return true;
+}
+
+/* To the caller of a frame that has a rule of one word. */
+static inline bool
+walk_fast(struct walk *w, uint64_t rule)
+{
+	uint64_t cfa, fp = w->fp, pc;
+
+	switch (ht_rule_kind(rule)) {
+	case HT_RULE_SP:
+		cfa = w->sp + (uint64_t)ht_rule_n(rule);
+		break;
+	case HT_RULE_FP:
+		cfa = fp + (uint64_t)ht_rule_n(rule);
+		break;
+	case HT_RULE_FP_AT:
+		if (!ht_stack_load(
+			&w->stack, fp + (uint64_t)ht_rule_n(rule), &cfa))
+			return false;
+		break;
+	default:
+		return walk_signal(w);
+	}
+	/* The saved rbp first: the CFA may be on another stack. */
+	if (ht_rule_fp(rule) == HT_FP_AT_FP &&
+	    !ht_stack_load(&w->stack, fp + (uint64_t)ht_rule_k(rule), &fp))
+		return false;
+	if (!walk_ascend(w, cfa))
+		return false;
+	if (ht_rule_fp(rule) == HT_FP_AT_CFA &&
+	    !ht_stack_load(&w->stack, cfa + (uint64_t)ht_rule_k(rule), &fp))
+		return false;
+	if (!ht_stack_load(&w->stack, cfa - 8, &pc))
+		return false;
+	w->pc = pc;
+	w->sp = cfa;
+	w->fp = fp;
+	w->exact = false;
+	return true;
+}
+
+static int
+slow_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
+{
+	if (!ht_stack_reach(arg, addr, size))
+		return -1;
+	*value = 0;
+	memcpy(value, (const void *)addr, size);
+	return 0;
+}
+
+/* To the caller, all registers; false when that cannot be. */
+static bool
+slow_step(struct slow *s)
+{
+	uint64_t pc = s->regs.reg[HT_REG_RIP] - !s->exact, cfa;
+	struct ht_cfi_fde fde;
+	struct ht_cfi_row row;
+
+	if (ht_cfi_find(pc, &fde) != 0 || ht_cfi_row(&fde, pc, &row) != 0 ||
+	    ht_cfi_step(&row, &s->regs, &cfa, slow_read, &s->stack) != 0)
+		return false;
+	s->exact = fde.restorer;
+	return true;
+}
+
+/* The full state of the frame in `from`, by way of our own frames. */
+static __attribute__((noinline)) bool
+slow_begin(struct slow *s, const struct ht_context *from)
+{
+	ht_arch_capture(&s->regs);
+	s->exact = true;
+	s->at = 0;
+	ht_stack_enter(&s->stack, s->regs.reg[HT_REG_RSP]);
+	for (unsigned i = 0; i < OWN_FRAMES_MAX; i++) {
+		if (!slow_step(s) || s->regs.reg[HT_REG_RSP] > from->sp)
+			return false;
+		if (s->regs.reg[HT_REG_RSP] == from->sp &&
+		    s->regs.reg[HT_REG_RIP] == from->pc)
+			return true;
+	}
+	return false;
+}
+
+/* To the caller of frame number `at` by interpreting it in full. */
+static __attribute__((noinline)) bool
+walk_slow(
+    struct walk *w, struct slow *s, size_t at, const struct ht_context *from)
+{
+	const uint64_t *reg = s->regs.reg;
+
+	if (!s->begun && !slow_begin(s, from))
+		return false;
+	s->begun = true;
+	for (; s->at < at; s->at++)
+		if (!slow_step(s))
+			return false;
+	if (reg[HT_REG_RSP] != w->sp || reg[HT_REG_RIP] != w->pc ||
+	    !slow_step(s))
+		return false;
+	s->at++;
+	if (!(reg[HT_REG_RSP] > w->sp && reg[HT_REG_RSP] <= w->stack.hi) &&
+	    !walk_move(w, reg[HT_REG_RSP]))
+		return false;
+	w->pc = reg[HT_REG_RIP];
+	w->sp = reg[HT_REG_RSP];
+	w->fp = reg[HT_REG_RBP];
+	w->exact = s->exact;
+	return true;
+}
+
+static size_t
+rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
+    enum ht_walk_end *end)
+{
+	struct walk w = {.pc = from->pc, .sp = from->sp, .fp = from->fp};
+	struct slow slow;
+	size_t n = 0;
+
+	slow.begun = false;
+	ht_stack_enter(&w.stack, w.sp - 8);
+	*end = HT_WALK_CUT;
+	while (w.pc >= PC_MIN && w.pc <= HT_PTR_MAX) {
+		uint32_t index;
+		uint64_t rule;
+
+		if (n == max) {
+			*end = HT_WALK_MORE;
+			break;
+		}
+		index = ht_frame_at(walk_key(&w));
+		if (unlikely(index == 0))
+			break;
+		frame[n] = index;
+		rule = rule_of(index, walk_key(&w));
+		if (unlikely(ht_rule_kind(rule) >= HT_RULE_SIGNAL)) {
+			enum ht_rule_kind kind = ht_rule_kind(rule);
+
+			if (kind == HT_RULE_END)
+				*end = HT_WALK_WHOLE;
+			/* Nobody called the restorer: no call before it. */
+			if (kind == HT_RULE_SIGNAL && !w.exact &&
+			    (index = ht_frame_at(w.pc)) != 0)
+				frame[n] = index;
+			n++;
+			if (kind == HT_RULE_NONE || kind == HT_RULE_END)
+				break;
+			if (kind == HT_RULE_SLOW) {
+				if (!walk_slow(&w, &slow, n - 1, from))
+					break;
+				continue;
+			}
+		} else {
+			n++;
+		}
+		if (!walk_fast(&w, rule))
+			break;
+	}
+	if (w.pc == 0 && !w.exact)
+		*end = HT_WALK_WHOLE;
+	if (w.jumps == 0)
+		ht_stack_leave(&w.stack);
+	return n;
+}
+
+static int
+rules_init(void)
+{
+	if (!ht_no_calls())
+		ht_probe_init();
+	return ht_cfi_rule((uintptr_t)rules_init + 1) == HT_RULE_NONE ? -1 : 0;
+}
+
+#else
+
+static size_t
+rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
+    enum ht_walk_end *end)
+{
+	(void)from, (void)frame, (void)max;
+	*end = HT_WALK_CUT;
+	return 0;
+}
+
+static int
+rules_init(void)
+{
+	return -1;
+}
+
+#endif
+
+const struct ht_unwinder ht_unwind_rules = {"rules", rules_init, rules_walk};
