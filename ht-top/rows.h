@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rows: the costs of a profile merged by the place that allocates, as
+ * heaptrack_print merges: module, function, file and line of the innermost
+ * frame above operator new, without its address.
+ *
+ * A *place* is one line of a backtrace: one function of one frame, inlined or
+ * not. A *chain* is a backtrace as it is shown: places, the innermost first,
+ * down to main.
+ */
+#ifndef HT_TOP_ROWS_H
+#define HT_TOP_ROWS_H
+
+#include <string.h>
+
+#include "ht-top/top.h"
+#include "libht/str.h"
+
+struct row {
+	struct ht_sum sum;
+	uint32_t place; /* of one of its frames */
+	uint32_t first; /* next[]: a list of its costs */
+};
+
+/* One backtrace of a row, without the row's own place. */
+struct sub {
+	struct ht_sum sum;
+	const char *chain; /* the row's place, then `len` others */
+	size_t len;
+};
+
+static inline uint32_t
+sub_place(const struct sub *s, size_t i)
+{
+	uint32_t place;
+
+	memcpy(&place, s->chain + (i + 1) * sizeof place, sizeof place);
+	return place;
+}
+
+struct rows {
+	const struct ht_prof *p;
+	bool all_frames;
+	struct row *row;
+	size_t nrow, cap;
+	uint32_t *next; /* cost to the next cost of its row; 0 ends */
+	uint8_t *kind;	/* what is special about a text (rows.c) */
+	struct ht_intern keys;
+
+	/* The backtraces of one row, until the next call of rows_subs. */
+	struct sub *sub;
+	size_t nsub, sub_cap;
+	struct ht_intern chains;
+};
+
+void rows_init(struct rows *r, const struct ht_prof *p, bool all_frames);
+void rows_release(struct rows *r);
+/* Merges the backtraces of a row that are shown alike; into r->sub. */
+void rows_subs(struct rows *r, const struct row *row);
+
+/* What a place reads as; texts are ids, 0 unknown. */
+struct place {
+	uint32_t function, file, line, module;
+	uint64_t offset;
+	bool symbolised; /* offset means nothing, unless there is no module */
+	bool inlined;	 /* into the place after it */
+	bool known;	 /* false: nothing at all */
+	bool cut;	 /* no place: the stack could not be followed further */
+};
+struct place rows_place(const struct rows *r, uint32_t place);
+
+#endif

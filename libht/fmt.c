@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libht/err.h"
+#include "libht/fmt.h"
+#include "libht/mem.h"
+
+#define DOTS "\xe2\x80\xa6" /* … */
+
+struct ht_fmt
+ht_fmt_count(uint64_t n)
+{
+	struct ht_fmt f;
+	char digits[24];
+	int i, len = snprintf(digits, sizeof digits, "%" PRIu64, n);
+	char *p = f.s;
+
+	for (i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*p++ = ',';
+		*p++ = digits[i];
+	}
+	*p = '\0';
+	return f;
+}
+
+/* n / unit with three digits in all. Integers: rounding is the same
+ * everywhere. */
+static struct ht_fmt
+three_digits(uint64_t n, uint64_t unit, const char *name)
+{
+	struct ht_fmt f;
+	uint64_t hundredths =
+	    n / unit * 100 + (n % unit * 100 + unit / 2) / unit;
+
+	if (hundredths < 1000)
+		snprintf(f.s, sizeof f.s, "%" PRIu64 ".%02" PRIu64 " %s",
+		    hundredths / 100, hundredths % 100, name);
+	else if (hundredths + 5 < 10000)
+		snprintf(f.s, sizeof f.s, "%" PRIu64 ".%" PRIu64 " %s",
+		    (hundredths + 5) / 100, (hundredths + 5) % 100 / 10, name);
+	else
+		snprintf(f.s, sizeof f.s, "%" PRIu64 " %s",
+		    (hundredths + 50) / 100, name);
+	return f;
+}
+
+struct ht_fmt
+ht_fmt_bytes(uint64_t n)
+{
+	static const char *const name[] = {"kB", "MB", "GB", "TB", "PB"};
+	struct ht_fmt f;
+	uint64_t unit = 1000;
+	size_t i = 0;
+
+	if (n < 1000) {
+		snprintf(f.s, sizeof f.s, "%" PRIu64 " B", n);
+		return f;
+	}
+	/* 999.5 would be printed as 1000. */
+	while (i + 1 < HT_LEN(name) && n >= unit * 1000 - unit / 2) {
+		unit *= 1000;
+		i++;
+	}
+	return three_digits(n, unit, name[i]);
+}
+
+struct ht_fmt
+ht_fmt_percent(uint64_t part, uint64_t whole)
+{
+	struct ht_fmt f = {""};
+	uint64_t tenths;
+
+	if (whole == 0)
+		return f;
+	tenths =
+	    (uint64_t)(((unsigned __int128)part * 1000 + whole / 2) / whole);
+	snprintf(
+	    f.s, sizeof f.s, "%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
+	return f;
+}
+
+struct ht_fmt
+ht_fmt_ms(uint64_t ms)
+{
+	struct ht_fmt f;
+	uint64_t s = ms / 1000;
+
+	if (ms < 600 * 1000)
+		return three_digits(ms, 1000, "s");
+	if (s < 3600 * 3)
+		snprintf(f.s, sizeof f.s, "%" PRIu64 " min %" PRIu64 " s",
+		    s / 60, s % 60);
+	else
+		snprintf(f.s, sizeof f.s, "%" PRIu64 " h %" PRIu64 " min",
+		    s / 3600, s / 60 % 60);
+	return f;
+}
+
+size_t
+ht_fmt_width(const char *text, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* The byte where column `column` of the text begins. */
+static size_t
+byte_of(const char *text, size_t len, size_t column)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (((unsigned char)text[i] & 0xc0) != 0x80 && column-- == 0)
+			break;
+	return i;
+}
+
+/* Whether an angle bracket at `i` belongs to operator<, ->, <=> and so on. */
+static bool
+is_operator(const char *s, size_t i)
+{
+	size_t from = i;
+
+	while (from > 0 && strchr("<>-=", s[from - 1]))
+		from--;
+	return from >= 8 && memcmp(s + from - 8, "operator", 8) == 0 &&
+	       i - from < 2;
+}
+
+/* Template arguments `<…>` out of the name, in place. */
+static size_t
+drop_templates(char *s, size_t len)
+{
+	size_t i, to = 0;
+	int depth = 0;
+
+	for (i = 0; i < len; i++) {
+		if (s[i] == '<' && (depth > 0 || !is_operator(s, i))) {
+			if (depth++ == 0)
+				s[to++] = '<';
+		} else if (s[i] == '>' && depth > 0 && s[i - 1] != '-') {
+			if (--depth == 0)
+				s[to++] = '>';
+		} else if (depth == 0) {
+			s[to++] = s[i];
+		}
+	}
+	return depth == 0 ? to : 0;
+}
+
+/* The parameters, the last `(…)` with what follows it, out of the name. */
+static size_t
+drop_parameters(const char *s, size_t len)
+{
+	size_t i = len;
+	int depth = 0;
+
+	while (i > 0) {
+		i--;
+		if (s[i] == ')')
+			depth++;
+		else if (s[i] == '(' && --depth == 0)
+			break;
+	}
+	/* `(anonymous namespace)::f` and `operator()` have other ones. */
+	if (i == 0 || s[i] != '(' || (i >= 2 && s[i - 1] == ':') ||
+	    (i >= 8 && memcmp(s + i - 8, "operator", 8) == 0))
+		return len;
+	return i;
+}
+
+static void
+add_escaped(struct ht_str *s, const char *text, size_t len)
+{
+	size_t room = 4 * len + 1;
+	char *p = ht_malloc(room);
+
+	ht_str_add(s, p, ht_escape(p, room, text, len));
+	free(p);
+}
+
+void
+ht_fmt_text(struct ht_str *s, const char *text, size_t len, size_t width)
+{
+	struct ht_str all = {0};
+
+	if (width > 0 && len > 8 * width + 64)
+		len = 8 * width + 64;
+	add_escaped(&all, text, len);
+	if (width > 0 && ht_fmt_width(all.data, all.len) > width) {
+		ht_str_add(s, all.data, byte_of(all.data, all.len, width - 1));
+		ht_str_addz(s, DOTS);
+	} else {
+		ht_str_add(s, all.data, all.len);
+	}
+	ht_str_release(&all);
+}
+
+void
+ht_fmt_function(struct ht_str *s, const char *name, size_t len, size_t width)
+{
+	struct ht_str all = {0};
+	size_t n, columns;
+
+	add_escaped(&all, name, len);
+	columns = ht_fmt_width(all.data, all.len);
+	if (width > 0 && columns > width) {
+		n = drop_templates(all.data, all.len);
+		if (n > 0)
+			all.len = n;
+		columns = ht_fmt_width(all.data, all.len);
+	}
+	if (width > 0 && columns > width) {
+		all.len = drop_parameters(all.data, all.len);
+		columns = ht_fmt_width(all.data, all.len);
+	}
+	if (width > 0 && columns > width) {
+		/* The end says more than the middle: it is the function. */
+		size_t tail = width * 2 / 3, head = width - tail - 1;
+
+		ht_str_add(s, all.data, byte_of(all.data, all.len, head));
+		ht_str_addz(s, DOTS);
+		n = byte_of(all.data, all.len, columns - tail);
+		ht_str_add(s, all.data + n, all.len - n);
+	} else {
+		ht_str_add(s, all.data, all.len);
+	}
+	ht_str_release(&all);
+}
