@@ -43,7 +43,8 @@ struct table {
 	const struct layout *l;
 	uint64_t total;
 	int cost_width, other_width;
-	size_t name_at; /* the column where names begin */
+	size_t name_at;	 /* the column where names begin */
+	uint32_t module; /* shown last as a location: not said again */
 };
 
 static uint64_t
@@ -145,36 +146,54 @@ add_name(struct ht_str *s, const struct table *t, const struct place *p,
 	}
 }
 
-/* The rest of a line, from the column of names on: a name, indented, and the
- * location at the right. */
+/* The right end of a place's line: its location, or how many frames are folded
+ * away below it. */
 static void
-put_place(const struct table *t, uint32_t id, size_t indent)
+add_right(
+    struct ht_str *s, struct table *t, const struct place *p, size_t folded)
+{
+	bool module = p->file == 0;
+
+	if (folded && t->top->width) {
+		ht_str_addf(s, "+%zu frame%s", folded, folded == 1 ? "" : "s");
+		t->module = 0;
+	} else if (!module || t->top->width == 0 || p->module != t->module) {
+		add_location(s, t, p);
+		t->module = module ? p->module : 0;
+	}
+}
+
+/* The rest of a line, from the column of names on: a name, indented, how often
+ * it follows upon itself, and what add_right says. */
+static void
+put_place(
+    struct table *t, uint32_t id, size_t indent, size_t times, size_t folded)
 {
 	struct place p = rows_place(t->rows, id);
-	struct ht_str name = {0}, where = {0};
-	size_t room, width = t->top->width, used;
+	struct ht_str name = {0}, right = {0};
+	size_t room, n, width = t->top->width, used;
+	char again[32] = "";
 
-	add_location(&where, t, &p);
-	used = ht_fmt_width(where.data, where.len);
-	if (width == 0) {
-		add_name(&name, t, &p, 0);
-		ht_out_printf(t->out, "%*s%s%s%s%s\n", (int)indent, "",
-		    name.data, used ? "  " : "", used ? where.data : "",
-		    p.inlined ? " i" : "");
-	} else {
-		/* Two columns for the mark of an inlined frame. */
-		room = width - 2 - t->name_at - indent;
-		add_name(&name, t, &p, used ? room - used - 2 : room);
-		ht_out_printf(t->out, "%*s%s", (int)indent, "", name.data);
-		if (used)
-			ht_out_printf(t->out, "%*s%s",
-			    (int)(room - ht_fmt_width(name.data, name.len) -
-				  used),
-			    "", where.data);
-		ht_out_printf(t->out, "%s\n", p.inlined ? " i" : "");
+	if (times > 1)
+		snprintf(again, sizeof again, " \xc3\x97%zu", times);
+	n = ht_fmt_width(again, strlen(again));
+	add_right(&right, t, &p, folded);
+	used = ht_fmt_width(right.data, right.len);
+	/* Two columns for the mark of an inlined frame. */
+	room = width ? width - 2 - t->name_at - indent - n : 0;
+	add_name(&name, t, &p, room && used ? room - used - 2 : room);
+	ht_str_addz(&name, again);
+	ht_out_printf(t->out, "%*s%s", (int)indent, "", name.data);
+	if (used) {
+		if (width)
+			room += n - ht_fmt_width(name.data, name.len) - used;
+		else
+			room = 2;
+		ht_out_printf(t->out, "%*s%s", (int)room, "", right.data);
 	}
+	ht_out_printf(t->out, "%s\n", p.inlined && !folded ? " i" : "");
 	ht_str_release(&name);
-	ht_str_release(&where);
+	ht_str_release(&right);
 }
 
 /* The numbers at the left; sum NULL: blank. */
@@ -216,52 +235,48 @@ group_sum(const struct group *g)
 	return sum;
 }
 
-/* Whether all go on with the same place. */
-static bool
-go_together(const struct group *g)
+/* Up to where all go on alike. */
+static size_t
+common_end(const struct group *g)
 {
-	size_t i;
+	size_t at, i;
 
-	for (i = 0; i < g->n; i++)
-		if (g->sub[i]->len == g->at ||
-		    sub_place(g->sub[i], g->at) != sub_place(g->sub[0], g->at))
-			return false;
-	return true;
+	for (at = g->at; at < g->sub[0]->len; at++)
+		for (i = 1; i < g->n; i++)
+			if (g->sub[i]->len == at ||
+			    sub_place(g->sub[i], at) !=
+				sub_place(g->sub[0], at))
+				return at;
+	return at;
 }
 
-static void put_branches(
-    const struct table *t, const struct group *g, size_t indent);
+static void put_branches(struct table *t, const struct group *g, size_t indent);
 
 /* What the backtraces have in common, then their branches. `sum` is printed on
  * the first line, unless NULL. */
 static void
-put_group(const struct table *t, struct group g, size_t indent,
-    const struct ht_sum *sum)
+put_group(
+    struct table *t, struct group g, size_t indent, const struct ht_sum *sum)
 {
 	size_t depth = t->top->all_frames ? 0 : t->top->depth;
-	size_t printed = 0, folded = 0;
+	size_t end = common_end(&g), printed = 0, next;
 
-	for (; go_together(&g); g.at++) {
-		bool last = g.n == 1 && g.at + 1 == g.sub[0]->len;
-
-		/* A single line is printed rather than counted. */
-		if (depth && printed >= depth && !(last && folded == 0)) {
-			folded++;
-			continue;
-		}
-		put_numbers(t, printed == 0 ? sum : NULL, false);
-		put_place(t, sub_place(g.sub[0], g.at), indent);
-		printed++;
-	}
-	if (printed == 0 && sum) {
+	if (g.at == end && sum) {
 		put_numbers(t, sum, false);
 		ht_out_printf(t->out, "%*s(here)\n", (int)indent, "");
 	}
-	if (folded) {
-		put_numbers(t, NULL, false);
-		ht_out_printf(t->out, "%*s+%zu frame%s\n", (int)indent, "",
-		    folded, folded == 1 ? "" : "s");
+	for (; g.at < end && (depth == 0 || printed < depth); g.at = next) {
+		uint32_t place = sub_place(g.sub[0], g.at);
+		bool last = depth && printed + 1 == depth;
+
+		next = g.at + 1;
+		while (next < end && sub_place(g.sub[0], next) == place)
+			next++;
+		put_numbers(t, printed == 0 ? sum : NULL, false);
+		put_place(t, place, indent, next - g.at, last ? end - next : 0);
+		printed++;
 	}
+	g.at = end;
 	if (g.n > 1)
 		put_branches(t, &g, indent);
 }
@@ -269,7 +284,7 @@ put_group(const struct table *t, struct group g, size_t indent,
 /* One group for each place that the backtraces go on with, in the order of
  * the first of each, which is that of their costs. */
 static void
-put_branches(const struct table *t, const struct group *g, size_t indent)
+put_branches(struct table *t, const struct group *g, size_t indent)
 {
 	struct sub **sub = ht_malloc(g->n * sizeof(struct sub *));
 	struct group *part = ht_malloc(g->n * sizeof *part);
@@ -309,6 +324,7 @@ put_branches(const struct table *t, const struct group *g, size_t indent)
 		memmove(sums + i + 1, sums + i, (best - i) * sizeof *sums);
 		part[i] = g2;
 		sums[i] = s2;
+		t->module = 0;
 		put_group(t, g2, indent + 2, &s2);
 	}
 	free(sub);
@@ -380,42 +396,63 @@ compare_subs(const void *a, const void *b, void *arg)
 
 /* --- rows and sections -------------------------------------------------- */
 
+/* How many of the backtraces are shown: as many as asked for, else those that
+ * matter, and one in any case. */
+static size_t
+shown_subs(const struct table *t, struct sub *const *sub, size_t n)
+{
+	size_t shown = n < t->top->subs ? n : t->top->subs;
+
+	while (!t->top->all_subs && shown > 1 &&
+	       cost_of(t->section, &sub[shown - 1]->sum) < t->total / 100)
+		shown--;
+	return shown;
+}
+
 /* The largest backtraces of a row, and what the others add up to. */
 static void
-put_subs(const struct table *t, const struct row *row)
+put_subs(struct table *t, const struct row *row)
 {
 	struct rows *r = t->rows;
 	struct sub **sub;
+	struct ht_sum sum, rest = {0};
 	struct group g;
-	struct ht_sum rest = {0};
-	size_t i, n = 0, others = 0;
+	size_t i, n = 0;
 
 	rows_subs(r, row);
 	sub = ht_malloc((r->nsub + 1) * sizeof(struct sub *));
 	for (i = 0; i < r->nsub; i++)
 		if (cost_of(t->section, &r->sub[i].sum) > 0)
 			sub[n++] = &r->sub[i];
-	qsort_r(sub, n, sizeof(struct sub *), compare_subs, (void *)t);
-	for (i = t->top->subs; i < n; i++) {
+	qsort_r(sub, n, sizeof(struct sub *), compare_subs, t);
+	g = (struct group){sub, shown_subs(t, sub, n), 0};
+	for (i = g.n; i < n; i++)
 		ht_sum_add(&rest, &sub[i]->sum);
-		others++;
-	}
-	g = (struct group){sub, n - others, 0};
 	/* A sum is printed where it is not the row's. */
-	if (g.n > 0 && (g.n > 1 || others > 0 || g.sub[0]->len > 0)) {
-		struct ht_sum sum = group_sum(&g);
-
-		if (others && !go_together(&g))
-			put_branches(t, &g, 0);
-		else
-			put_group(t, g, 2, others ? &sum : NULL);
+	if (g.n < n && common_end(&g) == 0)
+		put_branches(t, &g, 0);
+	else if (g.n > 1 || sub[0]->len > 0) {
+		sum = group_sum(&g);
+		put_group(t, g, 2, g.n < n ? &sum : NULL);
 	}
-	if (others && t->top->subs) {
+	if (g.n < n) {
 		put_numbers(t, &rest, false);
 		ht_out_printf(t->out, "  %s other backtrace%s\n",
-		    ht_fmt_count(others).s, others == 1 ? "" : "s");
+		    ht_fmt_count(n - g.n).s, n - g.n == 1 ? "" : "s");
 	}
 	free(sub);
+}
+
+/* How many rows are shown: as above. */
+static size_t
+shown_rows(const struct table *t, struct row *const *row, size_t n)
+{
+	size_t shown = n < t->top->rows ? n : t->top->rows;
+
+	while (!t->top->all_rows && shown > 1 &&
+	       cost_of(t->section, &row[shown - 1]->sum) < t->total / 1000)
+		shown--;
+	return shown;
 }
 
 static int
@@ -475,7 +512,7 @@ static void
 put_rows(struct table *t, struct row **row, size_t n)
 {
 	struct ht_sum rest = {0};
-	size_t i, shown = n < t->top->rows ? n : t->top->rows;
+	size_t i, shown = shown_rows(t, row, n);
 
 	t->cost_width = wider(t->l->bytes ? 8 : 0, t->l->head[0]);
 	t->other_width = wider(t->l->other_bytes ? 8 : 0, t->l->head[2]);
@@ -494,7 +531,8 @@ put_rows(struct table *t, struct row **row, size_t n)
 	    t->l->head[1], t->other_width, t->l->head[2]);
 	for (i = 0; i < shown; i++) {
 		put_numbers(t, &row[i]->sum, true);
-		put_place(t, row[i]->place, 0);
+		t->module = 0;
+		put_place(t, row[i]->place, 0, 1, 0);
 		if (t->top->subs)
 			put_subs(t, row[i]);
 	}
@@ -636,9 +674,12 @@ put_header(struct ht_out *out, const struct top *top, const struct ht_prof *p)
 	if (p->peak_rss)
 		ht_out_printf(
 		    out, " " DOT " peak RSS %s", ht_fmt_bytes(p->peak_rss).s);
-	ht_out_printf(out, " " DOT " leaked %s in %s block%s\n",
-	    ht_fmt_bytes(s->leaked).s, ht_fmt_count(s->leaked_blocks).s,
-	    s->leaked_blocks == 1 ? "" : "s");
+	if (s->leaked_blocks == 0)
+		ht_out_printf(out, " " DOT " nothing leaked\n");
+	else
+		ht_out_printf(out, " " DOT " leaked %s in %s block%s\n",
+		    ht_fmt_bytes(s->leaked).s, ht_fmt_count(s->leaked_blocks).s,
+		    s->leaked_blocks == 1 ? "" : "s");
 	put_notices(out, top, p);
 }
 

@@ -22,7 +22,7 @@ static const char usage[] =
     "                       (none of these: -p -a -T)\n"
     "  -n, --peak-limit N      rows of a section (10)\n"
     "  -s, --sub-peak-limit N  backtraces of a row (5)\n"
-    "  -d, --depth N        frames of a backtrace (4; 0: all)\n"
+    "  -d, --depth N        frames of a backtrace (3; 0: all)\n"
     "  -w, --width N        columns (the terminal's, else 80; 0: no limit)\n"
     "      --totals         only the totals, one `name<TAB>value` a line\n"
     "      --all-images     launchers too: programs that only exec another\n"
@@ -65,7 +65,7 @@ parse_options(struct ht_opts *o, struct top *top)
 	bool chosen = false;
 	int c;
 
-	*top = (struct top){.rows = 10, .subs = 5, .depth = 4};
+	*top = (struct top){.rows = 10, .subs = 5, .depth = 3};
 	top->width = terminal_width();
 	while ((c = ht_opt_next(o)) != -1) {
 		switch (c) {

@@ -13,11 +13,14 @@ enum section { SECTION_PEAK, SECTION_CALLS, SECTION_TEMPORARY, SECTION_LEAKS };
 
 struct top {
 	bool section[SECTIONS];
-	bool totals;	   /* --totals: numbers only */
-	bool all_images;   /* launchers' traces too */
-	bool all_frames;   /* nothing folded away */
-	uint64_t rows;	   /* -n */
-	uint64_t subs;	   /* -s: backtraces of one row */
+	bool totals;	 /* --totals: numbers only */
+	bool all_images; /* launchers' traces too */
+	bool all_frames; /* nothing folded away */
+	uint64_t rows;	 /* -n */
+	uint64_t subs;	 /* -s: backtraces of one row */
+	/* Whether these were asked for: else what matters little is summed
+	 * up before the limit is reached. */
+	bool all_rows, all_subs;
 	uint64_t depth;	   /* -d: frames of one backtrace, 0 all */
 	uint64_t width;	   /* columns, 0: no limit */
 	uint64_t left_out; /* launchers' traces that were */
