@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dwarf.h>
+#include <stdlib.h>
+
+#include "ht-symbolize/dwarf.h"
+#include "ht-symbolize/spans.h"
+#include "libht/mem.h"
+
+#define MAX_DEPTH 256 /* of nested DIEs; more is a broken file */
+
+struct unit {
+	Dwarf_Die die;	/* the unit; of split DWARF the skeleton */
+	Dwarf_Die body; /* where the functions are */
+	bool ready, has_body, qualified;
+	Dwarf_Die *function;
+	size_t functions, cap;
+	struct spans spans; /* of functions */
+};
+
+struct dwarf {
+	struct unit *unit;
+	size_t units, cap;
+	struct spans spans; /* of units */
+	dwarf_is_code *is_code;
+	void *arg;
+};
+
+/* --- tables -------------------------------------------------------------- */
+
+/* The code ranges of a DIE into a table. Their number. */
+static size_t
+add_ranges(struct dwarf *d, Dwarf_Die *die, struct spans *to, uint32_t id)
+{
+	Dwarf_Addr base = 0, start, end;
+	ptrdiff_t at = 0;
+	size_t n = 0;
+
+	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
+		if (!d->is_code(d->arg, start))
+			continue;
+		spans_add(to, start, end, id);
+		n++;
+	}
+	return n;
+}
+
+static void
+add_function(struct dwarf *d, struct unit *u, Dwarf_Die *die)
+{
+	if (!add_ranges(d, die, &u->spans, (uint32_t)u->functions))
+		return;
+	HT_GROW(u->function, u->cap, u->functions + 1);
+	u->function[u->functions++] = *die;
+}
+
+static bool
+may_hold_functions(int tag)
+{
+	switch (tag) {
+	case DW_TAG_subprogram:
+	case DW_TAG_lexical_block:
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_interface_type:
+	case DW_TAG_common_block:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+collect(struct dwarf *d, struct unit *u, Dwarf_Die *parent, unsigned depth)
+{
+	Dwarf_Die die;
+
+	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
+		return;
+	do {
+		int tag = dwarf_tag(&die);
+
+		if (tag == DW_TAG_subprogram)
+			add_function(d, u, &die);
+		if (may_hold_functions(tag) && dwarf_haschildren(&die))
+			collect(d, u, &die, depth + 1);
+	} while (!dwarf_siblingof(&die, &die));
+}
+
+static bool
+scoped_language(Dwarf_Die *die)
+{
+	switch (dwarf_srclang(die)) {
+	case DW_LANG_C:
+	case DW_LANG_C89:
+	case DW_LANG_C99:
+	case DW_LANG_C11:
+	case DW_LANG_Mips_Assembler:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void
+prepare(struct dwarf *d, struct unit *u)
+{
+	Dwarf_Die die;
+	uint8_t type = 0;
+
+	if (u->ready)
+		return;
+	u->ready = true;
+	u->body = u->die;
+	u->has_body = true;
+	/* A skeleton's body is looked for now, not when the table of units
+	 * was made: that would open every .dwo file. */
+	if (!dwarf_cu_info(
+		u->die.cu, NULL, &type, NULL, &die, NULL, NULL, NULL) &&
+	    type == DW_UT_skeleton) {
+		u->has_body = die.addr != NULL;
+		u->body = die;
+	}
+	if (!u->has_body)
+		return;
+	u->qualified = scoped_language(&u->body);
+	collect(d, u, &u->body, 0);
+}
+
+/* A unit without ranges of its own has those of its functions. */
+static void
+add_unit(struct dwarf *d, Dwarf_Die *die)
+{
+	uint32_t id = (uint32_t)d->units;
+	struct unit *u;
+
+	HT_GROW(d->unit, d->cap, d->units + 1);
+	u = &d->unit[d->units++];
+	u->die = *die;
+	if (add_ranges(d, die, &d->spans, id) ||
+	    dwarf_hasattr(die, DW_AT_ranges) ||
+	    dwarf_hasattr(die, DW_AT_high_pc))
+		return;
+	prepare(d, u);
+	for (size_t i = 0; i < u->spans.count; i++)
+		spans_add(&d->spans, u->spans.span[i].start,
+		    u->spans.span[i].end, id);
+}
+
+struct dwarf *
+dwarf_open(Dwarf *dw, dwarf_is_code *is_code, void *arg)
+{
+	struct dwarf *d = ht_calloc(1, sizeof(*d));
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+
+	d->is_code = is_code;
+	d->arg = arg;
+	while (!dwarf_get_units(dw, cu, &cu, NULL, &type, &die, NULL))
+		if ((type == DW_UT_compile || type == DW_UT_skeleton) &&
+		    die.addr)
+			add_unit(d, &die);
+	if (d->units)
+		return d;
+	dwarf_free(d);
+	return NULL;
+}
+
+void
+dwarf_free(struct dwarf *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->units; i++) {
+		spans_release(&d->unit[i].spans);
+		free(d->unit[i].function);
+	}
+	spans_release(&d->spans);
+	free(d->unit);
+	free(d);
+}
+
+/* --- one address --------------------------------------------------------- */
+
+static bool
+has_ranges(Dwarf_Die *die)
+{
+	return dwarf_hasattr(die, DW_AT_low_pc) ||
+	       dwarf_hasattr(die, DW_AT_ranges);
+}
+
+static bool
+is_block(int tag)
+{
+	return tag == DW_TAG_lexical_block || tag == DW_TAG_try_block ||
+	       tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt;
+}
+
+/* The inlined functions around addr inside `parent`, outermost first, into
+ * chain from *n on. True once one was found. */
+static bool
+find_inlined(Dwarf_Die *parent, uint64_t addr, Dwarf_Die *chain, size_t max,
+    size_t *n, unsigned depth)
+{
+	Dwarf_Die die;
+
+	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
+		return false;
+	do {
+		int tag = dwarf_tag(&die);
+		bool inlined = tag == DW_TAG_inlined_subroutine;
+
+		if (!inlined && !is_block(tag))
+			continue;
+		if (dwarf_haspc(&die, addr) != 1 &&
+		    (inlined || has_ranges(&die)))
+			continue;
+		if (inlined && *n < max)
+			chain[(*n)++] = die;
+		if (find_inlined(&die, addr, chain, max, n, depth + 1) ||
+		    inlined)
+			return true;
+	} while (!dwarf_siblingof(&die, &die));
+	return false;
+}
+
+static const char *
+text_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
+}
+
+static void
+name_function(struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die origin;
+
+	f->key = die->addr;
+	if (dwarf_attr(die, DW_AT_abstract_origin, &attr) &&
+	    dwarf_formref_die(&attr, &origin))
+		f->key = origin.addr;
+	f->linkage = text_of(die, DW_AT_linkage_name);
+	if (!f->linkage)
+		f->linkage = text_of(die, DW_AT_MIPS_linkage_name);
+	f->name = text_of(die, DW_AT_name);
+	f->qualified = u->qualified;
+}
+
+static uint32_t
+number_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word v;
+
+	if (!dwarf_attr(die, name, &attr) || dwarf_formudata(&attr, &v) ||
+	    v > UINT32_MAX)
+		return 0;
+	return (uint32_t)v;
+}
+
+/* Where an inlined function was called from. */
+static void
+call_site(struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
+{
+	uint32_t file = number_of(die, DW_AT_call_file);
+	Dwarf_Files *files;
+	size_t n;
+
+	f->line = number_of(die, DW_AT_call_line);
+	if (dwarf_hasattr(die, DW_AT_call_file) &&
+	    !dwarf_getsrcfiles(&u->body, &files, &n) && file < n)
+		f->file = dwarf_filesrc(files, file, NULL, NULL);
+}
+
+static bool
+line_at(struct unit *u, uint64_t addr, struct dwarf_frame *f)
+{
+	Dwarf_Line *line = dwarf_getsrc_die(&u->die, addr);
+	int number;
+
+	if (!line)
+		return false;
+	f->file = dwarf_linesrc(line, NULL, NULL);
+	if (!dwarf_lineno(line, &number) && number > 0)
+		f->line = (uint32_t)number;
+	return f->file != NULL;
+}
+
+static size_t
+frames_of(struct unit *u, Dwarf_Die *function, uint64_t addr,
+    struct dwarf_frame *frame, size_t max)
+{
+	Dwarf_Die chain[MAX_DEPTH];
+	Dwarf_Addr entry;
+	size_t n = 0;
+
+	chain[n++] = *function;
+	if (max > MAX_DEPTH)
+		max = MAX_DEPTH;
+	find_inlined(function, addr, chain, max, &n, 0);
+	for (size_t i = 0; i < n; i++) {
+		struct dwarf_frame *f = &frame[i];
+
+		*f = (struct dwarf_frame){0};
+		name_function(u, &chain[n - 1 - i], f);
+		if (i)
+			call_site(u, &chain[n - i], f);
+	}
+	if (!dwarf_entrypc(function, &entry))
+		frame[n - 1].entry = entry;
+	line_at(u, addr, &frame[0]);
+	return n;
+}
+
+size_t
+dwarf_frames(
+    struct dwarf *d, uint64_t addr, struct dwarf_frame *frame, size_t max)
+{
+	const struct span *s;
+	size_t at = SIZE_MAX;
+	bool line = false;
+
+	while ((s = spans_next(&d->spans, addr, &at))) {
+		struct unit *u = &d->unit[s->id];
+		const struct span *f;
+
+		prepare(d, u);
+		f = spans_find(&u->spans, addr);
+		if (f)
+			return frames_of(
+			    u, &u->function[f->id], addr, frame, max);
+		if (line)
+			continue;
+		frame[0] = (struct dwarf_frame){.qualified = u->qualified};
+		line = line_at(u, addr, &frame[0]);
+	}
+	return line;
+}
