@@ -35,13 +35,13 @@ my %sum;
 my (%by_function, %by_stack);
 my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
     peak peak_ms runtime_ms peak_rss lost cut threads unknown_frees doubles
-    cross_frees);
+    cross_frees undone);
 
 # The trace being read.
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
     %cut, %addr, %last, $prev, $now, $ms, $pages, $end, $held, %held, $peak_at,
-    %seen, %first_t, %thread, %r, $symbolised, @allocs, @frees, $ours,
-    $addresses);
+    %seen, %thread, %r, $symbolised, @allocs, @frees, $ours, $addresses,
+    @said_temporary, %ghost, %unfreed);
 
 sub bad {
 	die "replay: $file:$.: $_[0]\n";
@@ -50,7 +50,8 @@ sub bad {
 sub start {
 	@size = @class_trace = @class_thread = @live = @allocs = @frees = ();
 	@t_ip = @t_parent = @s = @i = (undef);
-	%cut = %addr = %last = %thread = %seen = ();
+	%cut = %addr = %last = %thread = %seen = %ghost = %unfreed = ();
+	@said_temporary = ();
 	%r = map { $_ => 0 } @fields;
 	($prev, $now, $ms, $pages, $end, $held) = (-1, 0, 0, 4096, undef, 0);
 	$symbolised = $ours = $addresses = 0;
@@ -197,15 +198,23 @@ while (my $line = <$in>) {
 			bad('t where the rule would say yes anyway')
 			    if $f{t} && $rule && $opt{strict};
 			$r{temporary} += $temporary;
+			$said_temporary[$c] = $temporary;
 			$by = $f{w} if exists $f{w};
 			bad('w names the allocating thread')
 			    if $opt{strict} && exists $f{w} &&
 			    $f{w} == $class_thread[$c];
 			$r{cross_frees}++ if exists $f{w};
 			if (exists $f{'@'}) {
-				my $b = delete $addr{$f{'@'}}
-				    or bad(sprintf 'address %x is not live',
-				    $f{'@'});
+				my $b = delete $addr{$f{'@'}};
+				# Which of a class's blocks #F gave back is
+				# not said.
+				if (!$b && $unfreed{$c} && $ghost{$f{'@'}}) {
+					$b = $ghost{$f{'@'}};
+					$unfreed{$c}--;
+				}
+				bad(sprintf 'address %x is not live',
+				    $f{'@'}) unless $b;
+				$ghost{$f{'@'}} = $b;
 				bad("the block there is of class $b->[0]")
 				    if $b->[0] != $c;
 				my $truly = defined $last{$by} &&
@@ -295,6 +304,21 @@ while (my $line = <$in>) {
 			$cut{number($rest)} = 1;
 		} elsif ($letter eq 'L') {
 			$r{lost} += number($rest);
+		} elsif ($letter eq 'F') {
+			# The last free of this class did not happen: its
+			# realloc failed.
+			my $c = number($rest);
+			bad("class $c is not defined") unless $c <= $#size;
+			bad("class $c has no free to undo")
+			    unless $frees[$c] && defined $said_temporary[$c];
+			$r{frees}--;
+			$r{undone}++;
+			$r{temporary} -= $said_temporary[$c];
+			$frees[$c]--;
+			$live[$c]++;
+			$now += $size[$c];
+			$unfreed{$c}++;
+			$prev = -1;
 		} elsif ($letter eq 'U') {
 			$r{unknown_frees} += number($rest);
 		} elsif ($letter eq 'D') {
