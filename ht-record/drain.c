@@ -104,7 +104,7 @@ ht_drain(struct ht_drain *d, size_t max)
 
 		if (!is_published(r, slot, d->pos, &rec.w1))
 			break;
-		rec.w0 = slot->w0;
+		rec.w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED);
 		take(d, &rec);
 		d->pos++;
 		if (d->pos - told == BATCH) {

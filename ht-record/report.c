@@ -1,14 +1,131 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "ht-record/report.h"
+#include "libht/fmt.h"
+#include "libht/str.h"
+
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void
+how_it_ended(struct ht_str *text, const struct ht_job_result *r,
+    const char *name)
+{
+	struct ht_fmt took = ht_fmt_ms(r->ms);
+
+	if (WIFSIGNALED(r->status))
+		ht_str_addf(text, "%s was killed by signal %d (%s) after %s",
+		    name, WTERMSIG(r->status), strsignal(WTERMSIG(r->status)),
+		    took.s);
+	else
+		ht_str_addf(text, "%s exited with %d after %s", name,
+		    WEXITSTATUS(r->status), took.s);
+}
+
+/* The numbers, in columns that hold whatever their size. */
+static void
+numbers(struct ht_str *text, const struct ht_trace_stats *s)
+{
+	struct ht_fmt calls = ht_fmt_count(s->allocations);
+	struct ht_fmt leaked = ht_fmt_bytes(s->leaked);
+	struct ht_fmt peak = ht_fmt_bytes(s->peak);
+	int w = (int)strlen(calls.s);
+
+	w = (int)strlen(leaked.s) > w ? (int)strlen(leaked.s) : w;
+	w = (int)strlen(peak.s) > w ? (int)strlen(peak.s) : w;
+	ht_str_addf(text, "\n  allocations %*s    temporary %s", w, calls.s,
+	    ht_fmt_count(s->temporary).s);
+	if (s->allocations)
+		ht_str_addf(text, " (%s %%)",
+		    ht_fmt_percent(s->temporary, s->allocations).s);
+	ht_str_addf(text, "\n  leaked      %*s    in %s block%s", w, leaked.s,
+	    ht_fmt_count(s->leaked_blocks).s, s->leaked_blocks == 1 ? "" : "s");
+	ht_str_addf(text, "\n  peak        %*s    at %s", w, peak.s,
+	    ht_fmt_ms(s->peak_ms).s);
+	if (s->peak_rss)
+		ht_str_addf(text, ", peak RSS %s", ht_fmt_bytes(s->peak_rss).s);
+}
+
+static void
+verification(struct ht_str *text, const struct ht_job_result *r)
+{
+	uint64_t all = r->verified + r->differences + r->unverifiable;
+
+	if (!all)
+		return;
+	ht_str_addf(text, "\nverified: %" PRIu64 " stacks, %" PRIu64
+	                  " differences",
+	    all, r->differences);
+	if (r->unverifiable)
+		ht_str_addf(text,
+		    " (%" PRIu64
+		    " compared up to a frame without unwind information)",
+		    r->unverifiable);
+}
+
+static void
+next_step(struct ht_str *text, const struct ht_sink *sink)
+{
+	struct stat st;
+
+	if (!sink->file || sink->failed || stat(sink->file, &st) == -1)
+		return;
+	ht_str_addf(text, "\nwritten to %s (%s). Look at it with:\n  ",
+	    sink->file, ht_fmt_bytes((uint64_t)st.st_size).s);
+	if (!sink->whole_job)
+		ht_str_addf(text, "ht-symbolize %s | ht-top", sink->file);
+	else
+		ht_str_addf(text, "ht-top %s", sink->file);
+}
+
+static void
+warnings(const struct ht_job_result *r, const char *name)
+{
+	const struct ht_trace_stats *s = &r->stats;
+
+	if (!r->recorded)
+		ht_warn("nothing of %s was recorded: %s", name,
+		    *r->why ? r->why
+		            : "the preload library did not get to run in it");
+	else if (r->unrecorded_exec)
+		ht_warn("%s executed another program, which could not be "
+		        "recorded",
+		    name);
+	if (s->lost)
+		ht_warn("%s events were lost: all numbers are too small",
+		    ht_fmt_count(s->lost).s);
+	if (s->missed)
+		ht_warn("%s frees were missed", ht_fmt_count(s->missed).s);
+}
+
 void
 ht_report(const struct ht_job_result *r, const char *program,
     const struct ht_sink *sink)
 {
-	const struct ht_trace_stats *s = &r->stats;
-	(void)sink;
-	ht_note("%s: st %x %lu ms alloc %lu temp %lu leaked %lu/%lu peak %lu at %lu lost %lu unseen %lu missed %lu ver %lu diff %lu unv %lu %s", program, r->status, r->ms, s->allocations, s->temporary, s->leaked, s->leaked_blocks, s->peak, s->peak_ms, s->lost, s->unseen, s->missed, r->verified, r->differences, r->unverifiable, r->why);
+	struct ht_str text = {0};
+	char name[256];
+
+	ht_escape(name, sizeof name, base_name(program),
+	    strlen(base_name(program)));
+	warnings(r, name);
+	if (ht_quiet())
+		return;
+	ht_str_addz(&text, "ht-record: ");
+	how_it_ended(&text, r, name);
+	numbers(&text, &r->stats);
+	verification(&text, r);
+	next_step(&text, sink);
+	ht_str_addc(&text, '\n');
+	fwrite(text.data, 1, text.len, stderr);
+	ht_str_release(&text);
 }

@@ -142,6 +142,12 @@ say(const char *fmt, va_list ap, int error)
 	errno = saved;
 }
 
+bool
+ht_quiet(void)
+{
+	return quiet;
+}
+
 void
 ht_warn(const char *fmt, ...)
 {

@@ -17,6 +17,7 @@ const char *ht_name(void);
 
 /* -q: notes are dropped, warnings are not. */
 void ht_set_quiet(bool quiet);
+bool ht_quiet(void);
 
 void ht_warn(const char *fmt, ...) HT_PRINTF(1, 2);
 /* ht_warn, then `: ` and the text of errno. Leaves errno as it was. */

@@ -288,8 +288,9 @@ ALIGNED(memalign)
 PAGES(valloc)
 PAGES(pvalloc)
 
-/* Only what the libc has: a program may ask dlsym what there is. */
-#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 26)
+/* Only what the libc has: a program may ask dlsym what there is. cfree is a
+ * compatibility symbol since glibc 2.26, so ports younger than that lack it. */
+#if defined __GLIBC__ && !defined __riscv && !defined __loongarch__
 extern void cfree(void *);
 HT_EXPORT void
 cfree(void *p)

@@ -103,8 +103,15 @@ wait_for_room(struct ht_thread *t, struct ht_ring *r, uint64_t pos)
 	}
 }
 
-/* Puts one record into the first slot nobody has filled. */
 static void
+count_lost(struct ht_ring *r)
+{
+	atomic_fetch_add_explicit(&r->lost, 1, memory_order_relaxed);
+}
+
+/* Puts one record into the first slot nobody has filled. False: the ring is
+ * full and the record is to be dropped. */
+static bool
 ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
 	struct ht_rec *records = ring_records(r);
@@ -113,21 +120,18 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 
 	for (;;) {
 		if (unlikely(ring_full(t, r, pos))) {
-			if (r->flags & HT_RING_LOSSY) {
-				atomic_fetch_add_explicit(&r->lost, 1,
-				    memory_order_relaxed);
-				return;
-			}
+			if (r->flags & HT_RING_LOSSY)
+				return false;
 			if (!wait_for_room(t, r, pos))
-				return;
+				return true; /* recording is over */
 		}
 		if (unlikely((int64_t)(pos - t->tail) < 0))
 			pos = t->tail;
 
 		struct ht_rec *slot = &records[pos & mask];
 		struct ht_rec old = {
-		    .w0 = *(volatile uint64_t *)&slot->w0,
-		    .w1 = *(volatile uint64_t *)&slot->w1,
+		    .w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED),
+		    .w1 = __atomic_load_n(&slot->w1, __ATOMIC_RELAXED),
 		};
 		uint32_t lap = ht_lap(pos, r->shift);
 		uint32_t ahead = (ht_rec_lap(old.w1) - lap) & HT_LAP_MASK;
@@ -148,7 +152,7 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		 * must not publish twice: look again, last thing. */
 		if (unlikely(atomic_load_explicit(&ht_live->on,
 		                 memory_order_relaxed) != HT_ON))
-			return;
+			return true;
 		rec.w1 = (rec.w1 & ~((uint64_t)HT_LAP_MASK << 52)) |
 		         (uint64_t)lap << 52;
 		if (likely(slot_publish(slot, &old, &rec)))
@@ -159,6 +163,7 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 	if ((int64_t)(pos - atomic_load_explicit(&r->head,
 	                        memory_order_relaxed)) >= 0)
 		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
+	return true;
 }
 
 /* Tells of events dropped since the last such record. */
@@ -166,14 +171,17 @@ static void
 publish_lost(struct ht_thread *t, struct ht_ring *r)
 {
 	uint64_t total = atomic_load_explicit(&r->lost, memory_order_relaxed);
-	uint64_t told = atomic_exchange_explicit(&r->told, total,
-	    memory_order_relaxed);
+	uint64_t told = atomic_load_explicit(&r->told, memory_order_relaxed);
 	struct ht_rec rec = {.w0 = ht_rec_w0(0, 0, t->number)};
 
-	if (total > told) {
-		rec.w1 = ht_rec_w1(total - told, HT_REC_LOST);
-		ring_put(t, r, rec);
-	}
+	/* Who wins tells of them. */
+	if (total <= told ||
+	    !atomic_compare_exchange_strong(&r->told, &told, total))
+		return;
+	rec.w1 = ht_rec_w1(total - told, HT_REC_LOST);
+	if (!ring_put(t, r, rec))
+		atomic_fetch_sub_explicit(&r->told, total - told,
+		    memory_order_relaxed);
 }
 
 /* Wraps the stack into a node that carries what does not fit a record.
@@ -241,8 +249,7 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	                 atomic_load_explicit(&r->told,
 	                     memory_order_relaxed)) &&
 	    !publish_slow(t, r, &rec, kind, ptr, size, stack)) {
-		/* No number is better than a wrong one. */
-		atomic_fetch_add_explicit(&r->lost, 1, memory_order_relaxed);
+		count_lost(r); /* no number is better than a wrong one */
 		return;
 	}
 	if (unlikely(atomic_load_explicit(&r->control, memory_order_relaxed) &
@@ -250,5 +257,6 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		ht_off();
 		return;
 	}
-	ring_put(t, r, rec);
+	if (unlikely(!ring_put(t, r, rec)))
+		count_lost(r);
 }
