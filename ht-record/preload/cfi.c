@@ -217,6 +217,19 @@ module_find(struct module *m, uint64_t pc)
 	return module_headers(m, &o);
 }
 
+int
+ht_cfi_module(uint64_t pc, struct dl_phdr_info *info)
+{
+	struct module m;
+
+	if (module_find(&m, pc) != 0)
+		return -1;
+	info->dlpi_addr = m.bias;
+	info->dlpi_phdr = m.ph;
+	info->dlpi_phnum = (Elf64_Half)m.nph;
+	return 0;
+}
+
 /* The bytes from `at` to the end of its segment; `bad` if it cannot be read. */
 static struct bytes
 module_bytes(const struct module *m, uint64_t at)

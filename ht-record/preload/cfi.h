@@ -11,6 +11,7 @@
 #ifndef HT_CFI_H
 #define HT_CFI_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -112,6 +113,25 @@ uint64_t ht_cfi_condense(
 
 /* All three in one; HT_RULE_NONE when one of them fails. */
 uint64_t ht_cfi_rule(uint64_t pc);
+
+/* The rule of `pc`, kept in *word once it is known. */
+static inline uint64_t
+ht_cfi_cached(_Atomic uint64_t *word, uint64_t pc)
+{
+	/* Relaxed: the rule is all in this one word, and whoever computes it
+	 * comes to the same. */
+	uint64_t rule = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (__builtin_expect(rule == 0, 0)) {
+		rule = ht_cfi_rule(pc);
+		atomic_store_explicit(word, rule, memory_order_relaxed);
+	}
+	return rule;
+}
+
+/* The module of `pc`: its dlpi_addr, dlpi_phdr and dlpi_phnum. 0 or -1. */
+struct dl_phdr_info;
+int ht_cfi_module(uint64_t pc, struct dl_phdr_info *info);
 
 /* Reads `size` (1, 2, 4 or 8) bytes at `addr` into *value, zero-extended.
  * 0, or -1 when they cannot be read. */

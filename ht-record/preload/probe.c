@@ -68,6 +68,12 @@ ht_probe_init(void)
 	return may_ask ? 0 : -1;
 }
 
+bool
+ht_probe_page(uint64_t addr)
+{
+	return may_ask && !ht_no_calls() && page_readable(addr);
+}
+
 static struct ht_stack
 unpack(uint64_t word)
 {
@@ -175,8 +181,7 @@ ht_stack_switch(struct ht_stack *s, uint64_t addr)
 	struct ht_stack to = recall(&own_range);
 
 	if (!contains(&to, addr)) {
-		if (!may_ask || ht_no_calls() || addr > HT_PTR_MAX ||
-		    !page_readable(addr))
+		if (addr > HT_PTR_MAX || !ht_probe_page(addr))
 			return false;
 		to.lo = addr & ~(PAGE - 1);
 		to.hi = to.lo + PAGE;

@@ -27,6 +27,9 @@ struct ht_stack {
  * no way to ask the kernel about memory; walks then end where they began. */
 int ht_probe_init(void);
 
+/* Whether the page of `addr` can be read: asks the kernel, if it may. */
+bool ht_probe_page(uint64_t addr);
+
 /* The stack that the caller runs on, as far as this thread knows it; `sp` is
  * an address in it that holds something. */
 void ht_stack_enter(struct ht_stack *s, uint64_t sp);

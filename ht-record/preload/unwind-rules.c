@@ -49,21 +49,6 @@ walk_key(const struct walk *w)
 	return w->pc - !w->exact;
 }
 
-static uint64_t
-rule_of(uint32_t index, uint64_t key)
-{
-	struct ht_frame *f = ht_frame_ptr(index);
-	/* Relaxed: the rule is all in this one word, and whoever computes it
-	 * comes to the same. */
-	uint64_t rule = atomic_load_explicit(&f->rule, memory_order_relaxed);
-
-	if (unlikely(rule == 0)) {
-		rule = ht_cfi_rule(key);
-		atomic_store_explicit(&f->rule, rule, memory_order_relaxed);
-	}
-	return rule;
-}
-
 /* The next frame begins at `sp`, which is not further up in what is known of
  * this stack: is that possible? */
 static bool
@@ -239,7 +224,7 @@ rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 		if (unlikely(index == 0))
 			break;
 		frame[n] = index;
-		rule = rule_of(index, walk_key(&w));
+		rule = ht_cfi_cached(&ht_frame_ptr(index)->rule, walk_key(&w));
 		if (unlikely(ht_rule_kind(rule) >= HT_RULE_SIGNAL)) {
 			enum ht_rule_kind kind = ht_rule_kind(rule);
 
