@@ -74,8 +74,9 @@ int ht_evread_free(
 
 /*
  * One to seven hexadecimal digits at `p`, of which eight bytes can be read,
- * before a space or LF: all at once, as bytes of a word. Returns how many
- * digits, 0 if it is anything else.
+ * all at once, as bytes of a word. They end before a byte without bits 4 and
+ * 6: a space or LF, but look at it, since a few others are like them. Returns
+ * how many digits, 0 if it is anything else.
  */
 static inline unsigned
 ht_evread_id(const char *p, uint32_t *id)

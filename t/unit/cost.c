@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Random streams, written, read and costed, against a brute-force replay. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "libht/cost.h"
+#include "libht/evread.h"
+#include "libht/evwrite.h"
+#include "libht/prof.h"
+
+#define CLASSES 40
+#define STACKS	12
+
+/* One trace, replayed the slow way: at each new maximum everything is copied.
+ */
+struct model {
+	size_t n;
+	uint64_t size[CLASSES];
+	uint32_t stack[CLASSES];
+	uint64_t live[CLASSES], allocs[CLASSES], temporary[CLASSES];
+	uint64_t peak[CLASSES];
+	bool undo_temporary[CLASSES];
+	uint64_t now, max, ms, max_ms;
+	long last;
+};
+
+static uint64_t seed;
+
+static uint64_t
+rnd(uint64_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % n;
+}
+
+static void
+up(struct model *m, size_t c)
+{
+	m->live[c]++;
+	m->now += m->size[c];
+	if (m->now <= m->max)
+		return;
+	m->max = m->now;
+	m->max_ms = m->ms;
+	memcpy(m->peak, m->live, sizeof m->peak);
+}
+
+static void
+one_event(struct model *m, struct ht_out *out)
+{
+	size_t c = rnd(m->n);
+	bool rule, temporary;
+	uint64_t what = rnd(100);
+
+	if (what < 2) {
+		m->ms += rnd(30);
+		ht_evwrite_time(out, m->ms);
+		return;
+	}
+	if (what < 52) {
+		m->allocs[c]++;
+		up(m, c);
+		m->last = (long)c;
+		ht_evwrite_alloc(out, (uint32_t)c, rnd(9) ? 0 : rnd(1 << 30));
+		return;
+	}
+	if (what < 55 && m->live[c] < m->allocs[c]) {
+		m->temporary[c] -= m->undo_temporary[c];
+		m->undo_temporary[c] = false;
+		up(m, c);
+		ht_evwrite_unfree(out, (uint32_t)c);
+		return;
+	}
+	if (what < 80 && m->last >= 0)
+		c = (size_t)m->last;
+	if (m->live[c] == 0)
+		return;
+	rule = m->last == (long)c;
+	temporary = rnd(4) ? rule : !rule;
+	m->live[c]--;
+	m->now -= m->size[c];
+	m->temporary[c] += temporary;
+	m->undo_temporary[c] = temporary;
+	m->last = -1;
+	ht_evwrite_free(out, (uint32_t)c, rnd(3) ? 0 : rnd(1 << 20),
+	    rnd(5) ? 0 : 1,
+	    temporary == rule ? HT_TEMP_RULE
+	    : temporary	      ? HT_TEMP_YES
+			      : HT_TEMP_NO,
+	    rnd(9) ? 0 : rnd(1 << 30));
+}
+
+static void
+write_trace(struct model *m, struct ht_out *out, size_t events, enum ht_end end)
+{
+	size_t i;
+
+	memset(m, 0, sizeof *m);
+	m->last = -1;
+	ht_evwrite_version(out, 0x100);
+	ht_evwrite_tool(out, "ht-record 0.1.0", NULL);
+	ht_evwrite_exe(out, "/bin/x", 6);
+	for (i = 0; i < STACKS; i++)
+		ht_evwrite_stack(out, 0x1000 + i, (uint32_t)rnd(i + 1));
+	for (i = 0; i < CLASSES; i++) {
+		m->size[i] = rnd(5) ? rnd(5000) : 0;
+		m->stack[i] = 1 + (uint32_t)rnd(STACKS);
+		ht_evwrite_class(out, m->size[i], m->stack[i], 1, 0);
+	}
+	m->n = CLASSES;
+	for (i = 0; i < events; i++)
+		one_event(m, out);
+	ht_evwrite_end(out, end, 0);
+}
+
+static void
+check(const struct model *m, struct ht_tables *t, struct ht_cost *k)
+{
+	size_t i;
+
+	ht_cost_finish(k, t);
+	assert_int_equal(t->ncls, m->n);
+	assert_int_equal(k->now, m->now);
+	assert_int_equal(k->peak, m->max);
+	assert_int_equal(k->peak_ms, m->max_ms);
+	for (i = 0; i < m->n; i++) {
+		assert_int_equal(t->cls[i].size, m->size[i]);
+		assert_int_equal(t->cls[i].live, m->live[i]);
+		assert_int_equal(t->cls[i].allocs, m->allocs[i]);
+		assert_int_equal(t->cls[i].temporary, m->temporary[i]);
+		assert_int_equal(t->cls[i].peak, m->peak[i]);
+	}
+}
+
+static void
+random_streams(void **state)
+{
+	char path[] = "/tmp/ht-unit-cost.XXXXXX";
+	static struct model m[3];
+	int round, i;
+
+	(void)state;
+	close(mkstemp(path));
+	for (round = 1; round <= 300; round++) {
+		struct ht_out *out = ht_out_open(path, HT_PLAIN, 0, NULL);
+		struct ht_evread *r;
+		struct ht_cost k = {0};
+		struct ht_prof p = {0};
+		struct ht_event ev;
+		uint64_t peak = 0;
+		int rc, n = 0;
+
+		seed = (uint64_t)round * 7919;
+		for (i = 0; i < 3; i++)
+			write_trace(&m[i], out, rnd(3000), HT_END_EXIT);
+		assert_int_equal(ht_out_close(out, NULL), 0);
+		r = ht_evread_open(path, NULL);
+		while ((rc = ht_evread_next(r, &ev)) != 0) {
+			assert_int_equal(rc, 1);
+			ht_cost_event(&k, &r->t, &ev);
+			/* To settle in between must change nothing. */
+			if (rnd(50) == 0)
+				ht_cost_finish(&k, &r->t);
+			if (ev.kind != HT_EV_END)
+				continue;
+			assert_int_equal(ev.end, HT_END_EXIT);
+			peak += m[n].max;
+			check(&m[n++], &r->t, &k);
+			ht_prof_merge(&p, &r->t, &k);
+			k = (struct ht_cost){0};
+		}
+		assert_int_equal(n, 3);
+		assert_int_equal(p.traces, 3);
+		assert_int_equal(p.sum.peak, peak);
+		assert_int_equal(ht_evread_close(r), 0);
+		ht_prof_release(&p);
+	}
+	unlink(path);
+}
+
+/* A sum that does not fit stays at the largest number. */
+static void
+large_sums(void **state)
+{
+	struct ht_class c = {.size = UINT64_C(1) << 55, .allocs = 1 << 12};
+	struct ht_sum sum = {0};
+
+	(void)state;
+	ht_sum_class(&sum, &c);
+	assert_true(sum.bytes == UINT64_MAX);
+	ht_sum_add(&sum, &sum);
+	assert_true(sum.bytes == UINT64_MAX);
+	assert_int_equal(sum.allocs, 2 << 12);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(random_streams),
+	    cmocka_unit_test(large_sums),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
