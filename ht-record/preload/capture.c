@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ht-record/preload/cfi.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/preload.h"
 
@@ -10,6 +11,7 @@
 
 static const struct ht_unwinder *back_end;
 static bool verify;
+static uint32_t own_module; /* ours, as frames name it */
 
 int
 ht_capture_init(void)
@@ -22,6 +24,8 @@ ht_capture_init(void)
 		strcpy(ht_ring->why, "the unwinder cannot work here");
 		return -1;
 	}
+	own_module = atomic_load(
+	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
 	verify = flags & HT_RING_VERIFY;
 	if (verify && back_end != &ht_unwind_libunwind &&
 	    ht_unwind_libunwind.init() == -1) {
@@ -58,28 +62,71 @@ count_verified(const struct ht_context *from, const uint32_t *stack, size_t n,
 	    1);
 }
 
+/* Walks into a buffer that is large enough: *stack, which a signal handler
+ * may overwrite. Returns how many frames. */
+static size_t
+walk(struct ht_thread *t, const struct ht_context *from, uint32_t **stack,
+    enum ht_walk_end *end)
+{
+	size_t n = 0;
+
+	*end = HT_WALK_MORE;
+	do {
+		*stack = t->stack;
+		if (t->stack_cap)
+			n = back_end->walk(from, *stack, t->stack_cap, end);
+	} while (*end == HT_WALK_MORE && grow(t));
+	return n;
+}
+
+static size_t
+signal_frames(struct ht_thread *t, const struct ht_context *from)
+{
+	enum ht_walk_end end;
+	uint32_t *stack;
+	size_t n = walk(t, from, &stack, &end), found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct ht_frame *f = ht_frame_ptr(stack[i]);
+		uint64_t rule = ht_cfi_cached(&f->rule, atomic_load(&f->pc));
+
+		found += ht_rule_kind(rule) == HT_RULE_SIGNAL;
+	}
+	return found;
+}
+
+bool
+ht_capture_interrupts(struct ht_thread *t, const struct ht_context *inner,
+    const struct ht_context *outer)
+{
+	t->seq++;
+	return signal_frames(t, inner) > signal_frames(t, outer);
+}
+
+/* Our own frames are on a stack when a signal handler that interrupted a hook
+ * allocates; nobody wants to see them. */
+static bool
+is_shown(uint32_t frame)
+{
+	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
+	                    memory_order_relaxed) != own_module;
+}
+
 static uint32_t
 capture_once(struct ht_thread *t, const struct ht_context *from)
 {
-	enum ht_walk_end end = HT_WALK_MORE;
+	enum ht_walk_end end;
 	uint32_t *stack, node;
-	size_t n = 0;
+	size_t n = walk(t, from, &stack, &end);
 
-	if (!t->stack && !grow(t))
-		return HT_ROOT_CUT;
-	for (;;) {
-		stack = t->stack;
-		n = back_end->walk(from, stack, t->stack_cap, &end);
-		if (end != HT_WALK_MORE || !grow(t))
-			break;
-	}
 	if (unlikely(verify))
 		count_verified(from, stack, n, end);
 	node = end == HT_WALK_WHOLE ? HT_ROOT : HT_ROOT_CUT;
 	while (n-- > 0) {
-		uint32_t child =
-		    stack[n] ? ht_node_child(node, stack[n]) : 0;
+		uint32_t child = 0;
 
+		if (is_shown(stack[n]))
+			child = ht_node_child(node, stack[n]);
 		if (child)
 			node = child;
 	}

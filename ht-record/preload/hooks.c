@@ -19,18 +19,34 @@
  * have been called by it. */
 #define NESTING_MAX (1u << 20)
 
+/* The caller of the hook with this frame, at the call. */
+static inline struct ht_context
+caller(const uintptr_t *frame)
+{
+	return (struct ht_context){
+	    .pc = frame[1],
+	    .sp = (uintptr_t)(frame + 2),
+	    .fp = frame[0],
+	};
+}
+
 /*
  * Is this hook called by an allocator that another hook has called? The guard
  * is only a hint: whoever left that call by longjmp left it set. It counts
- * while the frame it names lies above us and still returns where it did.
+ * while the frame it names lies above us and still returns where it did, and
+ * no signal came in between: what a handler allocates is the program's.
  */
-static bool
-nested(const struct ht_thread *t, const uintptr_t *frame)
+static __attribute__((noinline)) bool
+nested(struct ht_thread *t, const uintptr_t *frame)
 {
 	const uintptr_t *g = t->guard;
+	struct ht_context inner = caller(frame), outer;
 
-	return (uintptr_t)g - (uintptr_t)frame - 1 < NESTING_MAX &&
-	       g[1] == t->guard_pc;
+	if ((uintptr_t)g - (uintptr_t)frame - 1 >= NESTING_MAX ||
+	    g[1] != t->guard_pc)
+		return false;
+	outer = caller(g);
+	return !ht_capture_interrupts(t, &inner, &outer);
 }
 
 static __attribute__((noinline)) struct ht_thread *
@@ -88,11 +104,7 @@ static inline void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
 {
-	struct ht_context from = {
-	    .pc = frame[1],
-	    .sp = (uintptr_t)(frame + 2),
-	    .fp = frame[0],
-	};
+	struct ht_context from = caller(frame);
 
 	ht_publish(t, kind, (uintptr_t)p, size, ht_capture(t, &from));
 }
