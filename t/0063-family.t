@@ -13,11 +13,13 @@ by_function() {
 	symbolize t.ht
 	replay --strict --functions --stacks t.sym
 	grep '^function' out >said
-	tab=$(printf '\t')
-	while IFS=$tab read -r _ name allocations frees bytes; do
-		got=$(awk -F '\t' -v n="$name" '$1 == "function" && $2 == n {
-			print $3, $4, $5 }' re)
-		is "${got:-0 0 0}" "$allocations $frees $bytes" "$1: $name"
+	while read -r _ name allocations frees bytes; do
+		got=$(awk -F '\t' -v n="$name" '
+			{ sub(/\(.*/, "", $2) }
+			$1 == "function" && $2 == n {
+				a += $3; f += $4; b += $5 }
+			END { printf "%d %d %.0f", a, f, b }' re)
+		is "$got" "$allocations $frees $bytes" "$1: $name"
 	done <said
 	is "$(re cut)" 0 "$1: every stack goes to its root"
 	is "$(re unknown_frees) $(re doubles) $(re lost)" '0 0 0' \

@@ -3,8 +3,7 @@
  * host NAME…: loads each plugin in turn by its bare name, which its own
  * RUNPATH finds, calls its entry, and unloads it. Says where the entry was.
  */
-/* LINK: -fno-optimize-sibling-calls -Wl,--enable-new-dtags
- * -Wl,-rpath,$ORIGIN/plugins */
+/* LINK: -fno-optimize-sibling-calls -Wl,-rpath,$ORIGIN/plugins */
 #include <dlfcn.h>
 
 #include "truth.h"

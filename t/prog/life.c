@@ -10,51 +10,51 @@ static struct truth early_truth, main_truth, key_truth, exit_truth, late_truth;
 static void *volatile kept;
 static pthread_key_t key;
 
-static inline void
-one(struct truth *t, size_t size, int drop)
-{
-	kept = malloc(size);
-	t->allocations++;
-	t->bytes += size;
-	if (drop) {
-		free(kept);
-		t->frees++;
-	}
-}
+/* No function of its own: the stack is to name its user. */
+#define ONE(t, size, drop)                                                     \
+	do {                                                                   \
+		kept = malloc(size);                                           \
+		(t).allocations++;                                             \
+		(t).bytes += size;                                             \
+		if (drop) {                                                    \
+			free(kept);                                            \
+			(t).frees++;                                           \
+		}                                                              \
+	} while (0)
 
 static FRAME __attribute__((constructor(101))) void
 early(void)
 {
 	for (int i = 0; i < 10; i++)
-		one(&early_truth, i, i & 1);
+		ONE(early_truth, i, i & 1);
 }
 
 static FRAME void
 in_main(void)
 {
 	for (int i = 0; i < 10; i++)
-		one(&main_truth, i, i & 1);
+		ONE(main_truth, i, i & 1);
 }
 
 static FRAME void
 key_gone(void *p)
 {
 	for (int i = 0; i < 10; i++)
-		one(&key_truth, i, i & 1);
+		ONE(key_truth, i, i & 1);
 }
 
 static FRAME void
 at_exit(void)
 {
 	for (int i = 0; i < 10; i++)
-		one(&exit_truth, i, i & 1);
+		ONE(exit_truth, i, i & 1);
 }
 
 static FRAME __attribute__((destructor(101))) void
 late(void)
 {
 	for (int i = 0; i < 10; i++)
-		one(&late_truth, i, i & 1);
+		ONE(late_truth, i, i & 1);
 	say_truth("early", &early_truth);
 	say_truth("in_main", &main_truth);
 	say_truth("key_gone", &key_truth);
