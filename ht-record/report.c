@@ -89,7 +89,8 @@ next_step(struct ht_str *text, const struct ht_sink *sink)
 }
 
 static void
-warnings(const struct ht_job_result *r, const char *name)
+warnings(const struct ht_job_result *r, const char *name,
+    const struct ht_sink *sink)
 {
 	const struct ht_trace_stats *s = &r->stats;
 
@@ -101,6 +102,9 @@ warnings(const struct ht_job_result *r, const char *name)
 		ht_warn("%s executed another program, which could not be "
 		        "recorded",
 		    name);
+	if (sink->failed)
+		ht_warn("the output was closed: %s was recorded up to %s only",
+		    name, ht_fmt_ms(s->ms).s);
 	if (s->lost)
 		ht_warn("%s events were lost: all numbers are too small",
 		    ht_fmt_count(s->lost).s);
@@ -117,7 +121,7 @@ ht_report(const struct ht_job_result *r, const char *program,
 
 	ht_escape(name, sizeof name, base_name(program),
 	    strlen(base_name(program)));
-	warnings(r, name);
+	warnings(r, name, sink);
 	if (ht_quiet())
 		return;
 	ht_str_addz(&text, "ht-record: ");

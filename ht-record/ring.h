@@ -49,8 +49,9 @@ enum ht_rec_kind {
 	HT_REC_REALLOC_DONE, /* the new pointer, size, stack */
 	HT_REC_REALLOC_FAIL, /* the old pointer again: it lives on */
 	HT_REC_TICK,         /* pointer: ms since the start */
-	HT_REC_THREAD,       /* pointer: kernel's tid, now behind `thread` */
 	HT_REC_LOST,         /* pointer: events dropped before this one */
+	/* From here on not even --lossy drops them. */
+	HT_REC_THREAD,       /* pointer: kernel's tid, now behind `thread` */
 	HT_REC_EXEC,         /* the program is about to call execve */
 	HT_REC_EXEC_FAIL,    /* and execve came back */
 };

@@ -21,8 +21,11 @@ struct class {
 	uint32_t thread;
 };
 
-/* A realloc whose `-` is written and whose result has not been seen. */
+/* A realloc whose `-` is written and whose result has not been seen: it is
+ * the thread's next record. */
 struct intent {
+	uint32_t slot; /* the thread, as the ring names it */
+	bool temporary; /* the free was counted as that */
 	uint64_t address;
 	struct ht_block block;
 	struct intent *next;
@@ -265,50 +268,58 @@ on_free(struct ht_trace *t, uint64_t address, uint32_t thread,
 }
 
 static void
-on_intent(struct ht_trace *t, uint64_t address, uint32_t thread,
+on_intent(struct ht_trace *t, uint64_t address, uint32_t slot,
     enum ht_rec_kind result)
 {
+	uint32_t thread = ht_names_thread(&t->names, t->out, slot);
+	uint64_t temporary = t->stats.temporary;
 	struct intent *i;
 	struct ht_block b;
 
 	if (result == HT_REC_REALLOC_FAIL)
 		return; /* nothing will have happened */
-	if (!on_free(t, address, thread, &b) || result != HT_REC_NONE)
+	if (!on_free(t, address, thread, &b) || result != HT_REC_NONE ||
+	    slot == HT_THREAD_MAX) /* shared by many: whose is the next? */
 		return;
 	i = ht_malloc(sizeof *i);
-	*i = (struct intent){address, b, t->intents};
+	*i = (struct intent){slot, t->stats.temporary > temporary, address, b,
+	    t->intents};
 	t->intents = i;
-}
-
-/* The intent of `address`, taken off the list; NULL: none was kept. */
-static struct intent *
-take_intent(struct ht_trace *t, uint64_t address)
-{
-	for (struct intent **at = &t->intents; *at; at = &(*at)->next)
-		if ((*at)->address == address) {
-			struct intent *i = *at;
-
-			*at = i->next;
-			return i;
-		}
-	return NULL;
 }
 
 /* A realloc failed after its `-` had to be written: the block lives on. */
 static void
-on_realloc_failed(struct ht_trace *t, uint64_t address)
+undo(struct ht_trace *t, const struct intent *i)
 {
-	struct intent *i = take_intent(t, address);
 	struct ht_block old;
 
-	if (!i)
-		return;
-	ht_evwrite_unfree(t->out, i->block.cls);
+	ht_evwrite_unfree(t->out, i->block.cls, shown(t, i->address));
 	t->last_plus = 0;
-	ht_blocks_put(&t->blocks, address, i->block, &old);
+	ht_blocks_put(&t->blocks, i->address, i->block, &old);
+	t->stats.temporary -= i->temporary;
 	t->stats.leaked += t->class[i->block.cls].size;
 	t->stats.leaked_blocks++;
-	free(i);
+}
+
+/* The next record of a thread tells how its realloc went. */
+static __attribute__((noinline)) void
+settle_intent(struct ht_trace *t, const struct ht_rec *rec)
+{
+	enum ht_rec_kind kind = ht_rec_kind(rec->w1);
+
+	if (kind == HT_REC_TICK || kind == HT_REC_LOST)
+		return; /* these may come in between */
+	for (struct intent **at = &t->intents; *at; at = &(*at)->next) {
+		struct intent *i = *at;
+
+		if (i->slot != ht_rec_thread(rec))
+			continue;
+		if (kind == HT_REC_REALLOC_FAIL)
+			undo(t, i);
+		*at = i->next;
+		free(i);
+		return;
+	}
 }
 
 /* The address in full: its high bits may travel in the stack. */
@@ -329,6 +340,8 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 	uint32_t slot = ht_rec_thread(rec);
 	struct ht_block gone;
 
+	if (ht_unlikely(t->intents))
+		settle_intent(t, rec);
 	switch (ht_rec_kind(rec->w1)) {
 	case HT_REC_ALLOC:
 	case HT_REC_REALLOC_DONE:
@@ -340,11 +353,7 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 		    ht_names_thread(&t->names, t->out, slot), &gone);
 		break;
 	case HT_REC_REALLOC:
-		on_intent(t, address_of(t, rec),
-		    ht_names_thread(&t->names, t->out, slot), result);
-		break;
-	case HT_REC_REALLOC_FAIL:
-		on_realloc_failed(t, address_of(t, rec));
+		on_intent(t, address_of(t, rec), slot, result);
 		break;
 	case HT_REC_TICK:
 		ht_trace_time(t, ht_rec_ptr(rec));
@@ -356,6 +365,7 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 		t->stats.lost += ht_rec_ptr(rec);
 		ht_evwrite_lost(t->out, ht_rec_ptr(rec));
 		break;
+	case HT_REC_REALLOC_FAIL:
 	case HT_REC_EXEC:
 	case HT_REC_EXEC_FAIL:
 	case HT_REC_NONE:

@@ -127,11 +127,19 @@ ht_evwrite_free(struct ht_out *out, uint32_t cls, uint64_t age_ms,
 	out->p = p;
 }
 
-/* `#F <class>`: the last free of that class is undone: its realloc failed. */
+/* `#F <class> [@<address>]`: the last free of that class is undone: its
+ * realloc failed. */
 static inline void
-ht_evwrite_unfree(struct ht_out *out, uint32_t cls)
+ht_evwrite_unfree(struct ht_out *out, uint32_t cls, uint64_t address)
 {
 	ht_evwrite_line(out, "#F", 1, cls, 0, 0, 0);
+	if (!address)
+		return;
+	out->p--;
+	ht_evwrite_line(out, " @", 0, 0, 0, 0, 0);
+	out->p--;
+	ht_out_hex(out, address);
+	ht_out_char(out, '\n');
 }
 
 /* `c <ms since the start>` */

@@ -96,6 +96,7 @@ ht_boot_real(void)
 	NEXT(valloc);
 	NEXT(pvalloc);
 	NEXT(dlclose);
+	NEXT(prctl);
 #undef NEXT
 	atomic_store_explicit(&state, 2, memory_order_release);
 	return true;

@@ -6,8 +6,10 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
@@ -343,6 +345,27 @@ dlclose(void *handle)
 	if (on)
 		ht_frames_dlclose_end();
 	return r;
+}
+
+/* ---- seccomp ---------------------------------------------------------- */
+
+/* From the return of this call on a system call of ours may be the end of the
+ * program. The recorder would see it in /proc, but only with its next tick. */
+HT_EXPORT int
+prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (!ht_boot_real() || !ht_real.prctl)
+		return -1;
+	if (option == PR_SET_SECCOMP && enter(HERE()))
+		atomic_fetch_or(&ht_ring->control, HT_CTL_NO_CALLS);
+	return ht_real.prctl(option, arg[0], arg[1], arg[2], arg[3]);
 }
 
 /* ---- heaptrack_api.h -------------------------------------------------- */

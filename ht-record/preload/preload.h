@@ -59,6 +59,7 @@ struct ht_real {
 	void *(*valloc)(size_t);
 	void *(*pvalloc)(size_t);
 	int (*dlclose)(void *);
+	int (*prctl)(int, ...);
 };
 extern struct ht_real ht_real;
 

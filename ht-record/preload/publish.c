@@ -120,7 +120,8 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 
 	for (;;) {
 		if (unlikely(ring_full(t, r, pos))) {
-			if (r->flags & HT_RING_LOSSY)
+			if (r->flags & HT_RING_LOSSY &&
+			    ht_rec_kind(rec.w1) < HT_REC_THREAD)
 				return false;
 			if (!wait_for_room(t, r, pos))
 				return true; /* recording is over */
