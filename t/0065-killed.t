@@ -36,6 +36,7 @@ one() {
 	set -- "$@" $(awk -F '\t' '$1 == "function" && $2 == "work" {
 		a = $3; f = $4 } END { print a + 0, f + 0 }' re)
 	why="counted $1 allocations and $2 frees, recorded $3 and $4"
+	why="$why of $(re allocations) and $(re frees), $(re nodes) nodes"
 	[ $1 -le $3 ] && [ $3 -le $(($1 + threads)) ] &&
 	    [ $2 -le $4 ] && [ $4 -le $(($2 + threads)) ] || return 1
 	why="lost $(re lost), unknown $(re unknown_frees), $(re doubles)"
