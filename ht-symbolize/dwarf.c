@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dwarf.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ht-symbolize/dwarf.h"
 #include "ht-symbolize/spans.h"
+#include "libht/map.h"
 #include "libht/mem.h"
 
 #define MAX_DEPTH 256 /* of nested DIEs; more is a broken file */
@@ -11,10 +13,12 @@
 struct unit {
 	Dwarf_Die die;	/* the unit; of split DWARF the skeleton */
 	Dwarf_Die body; /* where the functions are */
-	bool ready, has_body, qualified;
+	bool ready, has_body, scoped;
 	Dwarf_Die *function;
 	size_t functions, cap;
 	struct spans spans; /* of functions */
+	/* Functions without a linkage name: key → entry, see add_function. */
+	struct ht_map entry;
 };
 
 struct dwarf {
@@ -44,13 +48,57 @@ add_ranges(struct dwarf *d, Dwarf_Die *die, struct spans *to, uint32_t id)
 	return n;
 }
 
+static const char *
+text_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
+}
+
+static const char *
+linkage_name(Dwarf_Die *die)
+{
+	const char *name = text_of(die, DW_AT_linkage_name);
+
+	return name ? name : text_of(die, DW_AT_MIPS_linkage_name);
+}
+
+/* What the out-of-line and the inlined instances of a function share. */
+static const void *
+key_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die origin;
+
+	if (dwarf_attr(die, DW_AT_abstract_origin, &attr) &&
+	    dwarf_formref_die(&attr, &origin))
+		return origin.addr;
+	return die->addr;
+}
+
+/*
+ * A function that is local to a file or to another function (a lambda, a
+ * closure) has no linkage name, but where it has code of its own it has a
+ * symbol, which says more than its plain name. Its inlined instances are to
+ * have the same name, so the entry is kept under what they share.
+ */
 static void
 add_function(struct dwarf *d, struct unit *u, Dwarf_Die *die)
 {
+	Dwarf_Addr entry, base, end;
+
 	if (!add_ranges(d, die, &u->spans, (uint32_t)u->functions))
 		return;
 	HT_GROW(u->function, u->cap, u->functions + 1);
 	u->function[u->functions++] = *die;
+	if (!u->scoped || linkage_name(die))
+		return;
+	/* In parts (hot and cold): the first is where it begins. */
+	if (dwarf_entrypc(die, &entry) &&
+	    dwarf_ranges(die, 0, &base, &entry, &end) <= 0)
+		return;
+	*ht_map_put(&u->entry, (uintptr_t)key_of(die), NULL) = entry;
 }
 
 static bool
@@ -125,7 +173,7 @@ prepare(struct dwarf *d, struct unit *u)
 	}
 	if (!u->has_body)
 		return;
-	u->qualified = scoped_language(&u->body);
+	u->scoped = scoped_language(&u->body);
 	collect(d, u, &u->body, 0);
 }
 
@@ -177,6 +225,7 @@ dwarf_free(struct dwarf *d)
 	for (size_t i = 0; i < d->units; i++) {
 		spans_release(&d->unit[i].spans);
 		free(d->unit[i].function);
+		ht_map_release(&d->unit[i].entry);
 	}
 	spans_release(&d->spans);
 	free(d->unit);
@@ -199,16 +248,29 @@ is_block(int tag)
 	       tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt;
 }
 
-/* The inlined functions around addr inside `parent`, outermost first, into
- * chain from *n on. True once one was found. */
-static bool
-find_inlined(Dwarf_Die *parent, uint64_t addr, Dwarf_Die *chain, size_t max,
-    size_t *n, unsigned depth)
+struct chain {
+	Dwarf_Die die[MAX_DEPTH]; /* outermost first */
+	size_t n;
+};
+
+/*
+ * The inlined functions around addr inside `parent`: `now` is the way to it,
+ * `best` the longest way found. The ranges of two neighbours can overlap
+ * (a call that was inlined twice, in parts); the longer way says more.
+ */
+static void
+find_inlined(Dwarf_Die *parent, uint64_t addr, struct chain *now,
+    struct chain *best, unsigned depth)
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
-		return false;
+	if (now->n > best->n) {
+		memcpy(best->die, now->die, now->n * sizeof(*now->die));
+		best->n = now->n;
+	}
+	if (depth >= MAX_DEPTH || now->n == MAX_DEPTH ||
+	    dwarf_child(parent, &die))
+		return;
 	do {
 		int tag = dwarf_tag(&die);
 		bool inlined = tag == DW_TAG_inlined_subroutine;
@@ -218,38 +280,25 @@ find_inlined(Dwarf_Die *parent, uint64_t addr, Dwarf_Die *chain, size_t max,
 		if (dwarf_haspc(&die, addr) != 1 &&
 		    (inlined || has_ranges(&die)))
 			continue;
-		if (inlined && *n < max)
-			chain[(*n)++] = die;
-		if (find_inlined(&die, addr, chain, max, n, depth + 1) ||
-		    inlined)
-			return true;
+		now->die[now->n] = die;
+		now->n += inlined;
+		find_inlined(&die, addr, now, best, depth + 1);
+		now->n -= inlined;
 	} while (!dwarf_siblingof(&die, &die));
-	return false;
-}
-
-static const char *
-text_of(Dwarf_Die *die, unsigned name)
-{
-	Dwarf_Attribute attr;
-
-	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
 }
 
 static void
 name_function(struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
 {
-	Dwarf_Attribute attr;
-	Dwarf_Die origin;
+	uint64_t *entry;
 
-	f->key = die->addr;
-	if (dwarf_attr(die, DW_AT_abstract_origin, &attr) &&
-	    dwarf_formref_die(&attr, &origin))
-		f->key = origin.addr;
-	f->linkage = text_of(die, DW_AT_linkage_name);
-	if (!f->linkage)
-		f->linkage = text_of(die, DW_AT_MIPS_linkage_name);
+	f->key = key_of(die);
+	f->linkage = linkage_name(die);
 	f->name = text_of(die, DW_AT_name);
-	f->qualified = u->qualified;
+	if (f->linkage)
+		return;
+	entry = ht_map_get(&u->entry, (uintptr_t)f->key);
+	f->entry = entry ? *entry : 0;
 }
 
 static uint32_t
@@ -296,24 +345,22 @@ static size_t
 frames_of(struct unit *u, Dwarf_Die *function, uint64_t addr,
     struct dwarf_frame *frame, size_t max)
 {
-	Dwarf_Die chain[MAX_DEPTH];
-	Dwarf_Addr entry;
-	size_t n = 0;
+	struct chain now, best = {.n = 0};
+	size_t n;
 
-	chain[n++] = *function;
-	if (max > MAX_DEPTH)
-		max = MAX_DEPTH;
-	find_inlined(function, addr, chain, max, &n, 0);
+	now.die[0] = *function;
+	now.n = 1;
+	find_inlined(function, addr, &now, &best, 0);
+	/* The outermost of more than fit are left out. */
+	n = best.n < max ? best.n : max;
 	for (size_t i = 0; i < n; i++) {
 		struct dwarf_frame *f = &frame[i];
 
 		*f = (struct dwarf_frame){0};
-		name_function(u, &chain[n - 1 - i], f);
+		name_function(u, &best.die[best.n - 1 - i], f);
 		if (i)
-			call_site(u, &chain[n - i], f);
+			call_site(u, &best.die[best.n - i], f);
 	}
-	if (!dwarf_entrypc(function, &entry))
-		frame[n - 1].entry = entry;
 	line_at(u, addr, &frame[0]);
 	return n;
 }
@@ -337,7 +384,7 @@ dwarf_frames(
 			    u, &u->function[f->id], addr, frame, max);
 		if (line)
 			continue;
-		frame[0] = (struct dwarf_frame){.qualified = u->qualified};
+		frame[0] = (struct dwarf_frame){0};
 		line = line_at(u, addr, &frame[0]);
 	}
 	return line;

@@ -23,8 +23,8 @@ struct dwarf_frame {
 	const void *key;     /* the same for every frame of this function */
 	const char *file;    /* or NULL */
 	uint32_t line;
-	uint64_t entry; /* where the code of an out-of-line function starts */
-	bool qualified; /* the language has names in scopes (not C) */
+	uint64_t
+	    entry; /* without a linkage name: where its own code is, or 0 */
 };
 
 /* True for an address at which the module can have code: ranges of functions

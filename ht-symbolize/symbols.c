@@ -227,11 +227,27 @@ elf_name(struct symbols *s, uint64_t addr, bool exact)
 	return elfsyms_at(s->elf, addr, exact);
 }
 
-/*
- * The linkage name says most. Without one (an out-of-line function that is
- * local to another: a lambda, a closure) the symbol at its entry does, where
- * it is mangled; else the plain name.
- */
+/* The symbol at a function's entry, if it is a mangled name; without what the
+ * compiler says of a copy (`.constprop.0`): the function is the same. */
+static uint32_t
+entry_text(struct symbols *s, uint64_t addr)
+{
+	const char *symbol = elf_name(s, addr, true), *dot;
+	struct ht_str name = {0};
+	uint32_t id = 0;
+
+	if (!symbol)
+		return 0;
+	dot = strchr(symbol, '.');
+	ht_str_add(
+	    &name, symbol, dot ? (size_t)(dot - symbol) : strlen(symbol));
+	if (demangle(name.data, &s->text))
+		id = ht_intern_add(s->pool, s->text.data, s->text.len, NULL);
+	ht_str_release(&name);
+	return id;
+}
+
+/* The linkage name says most, then the symbol, then the plain name. */
 static uint32_t
 function_text(struct symbols *s, const struct dwarf_frame *f, uint64_t addr)
 {
@@ -244,19 +260,13 @@ function_text(struct symbols *s, const struct dwarf_frame *f, uint64_t addr)
 		return symbol ? add_text(s, symbol) : 0;
 	}
 	known = ht_map_put(&s->names, (uintptr_t)f->key, &fresh);
-	/* An inlined function has no entry, so it may have a better name
-	 * where it is not inlined; both are its own. */
-	if (!fresh && (f->linkage || !f->entry))
+	if (!fresh)
 		return (uint32_t)*known;
-	if (f->linkage)
-		return (uint32_t)(*known = add_text(s, f->linkage));
-	if (f->entry && f->qualified) {
-		symbol = elf_name(s, f->entry + s->bias, true);
-		if (symbol && demangle(symbol, &s->text))
-			return ht_intern_add(
-			    s->pool, s->text.data, s->text.len, NULL);
-	}
-	return (uint32_t)(*known = add_text(s, f->name));
+	if (!f->linkage && f->entry)
+		*known = entry_text(s, f->entry + s->bias);
+	if (!*known)
+		*known = add_text(s, f->linkage ? f->linkage : f->name);
+	return (uint32_t)*known;
 }
 
 static uint32_t
