@@ -652,34 +652,55 @@ put_notices(struct ht_out *out, const struct top *top, const struct ht_prof *p)
 		    top->left_out == 1 ? "it" : "them");
 }
 
+/* Adds an item to the header's line, or begins the next one. */
+static void
+put_item(
+    struct ht_out *out, const struct top *top, size_t *column, const char *item)
+{
+	size_t n = ht_fmt_width(item, strlen(item));
+
+	if (*column && top->width && *column + 3 + n > top->width) {
+		ht_out_char(out, '\n');
+		*column = 0;
+	}
+	ht_out_printf(out, "%s%s", *column ? " " DOT " " : "", item);
+	*column += n + (*column ? 3 : 0);
+}
+
 static void
 put_header(struct ht_out *out, const struct top *top, const struct ht_prof *p)
 {
 	const struct ht_sum *s = &p->sum;
+	size_t column = 0;
+	char item[160];
 
 	put_what(out, top, p);
-	ht_out_printf(out, "%s allocation%s", ht_fmt_count(s->allocs).s,
-	    s->allocs == 1 ? "" : "s");
-	if (s->allocs)
-		ht_out_printf(out, ", %s %% temporary",
-		    ht_fmt_percent(s->temporary, s->allocs).s);
-	ht_out_printf(
-	    out, " " DOT " %s asked for in all\n", ht_fmt_bytes(s->bytes).s);
+	snprintf(item, sizeof item, "%s allocation%s, %s %% temporary",
+	    ht_fmt_count(s->allocs).s, s->allocs == 1 ? "" : "s",
+	    s->allocs ? ht_fmt_percent(s->temporary, s->allocs).s : "0");
+	put_item(out, top, &column, item);
+	snprintf(
+	    item, sizeof item, "%s asked for in all", ht_fmt_bytes(s->bytes).s);
+	put_item(out, top, &column, item);
+	ht_out_char(out, '\n');
+	column = 0;
 	if (p->traces == 1)
-		ht_out_printf(out, "peak %s at %s", ht_fmt_bytes(s->peak).s,
-		    ht_fmt_ms(p->peak_ms).s);
+		snprintf(item, sizeof item, "peak %s at %s",
+		    ht_fmt_bytes(s->peak).s, ht_fmt_ms(p->peak_ms).s);
 	else
-		ht_out_printf(out, "sum of peaks %s, the largest %s",
+		snprintf(item, sizeof item, "sum of peaks %s, the largest %s",
 		    ht_fmt_bytes(s->peak).s, ht_fmt_bytes(p->largest_peak).s);
-	if (p->peak_rss)
-		ht_out_printf(
-		    out, " " DOT " peak RSS %s", ht_fmt_bytes(p->peak_rss).s);
-	if (s->leaked_blocks == 0)
-		ht_out_printf(out, " " DOT " nothing leaked\n");
-	else
-		ht_out_printf(out, " " DOT " leaked %s in %s block%s\n",
-		    ht_fmt_bytes(s->leaked).s, ht_fmt_count(s->leaked_blocks).s,
-		    s->leaked_blocks == 1 ? "" : "s");
+	put_item(out, top, &column, item);
+	if (p->peak_rss) {
+		snprintf(item, sizeof item, "peak RSS %s",
+		    ht_fmt_bytes(p->peak_rss).s);
+		put_item(out, top, &column, item);
+	}
+	snprintf(item, sizeof item, "leaked %s in %s block%s",
+	    ht_fmt_bytes(s->leaked).s, ht_fmt_count(s->leaked_blocks).s,
+	    s->leaked_blocks == 1 ? "" : "s");
+	put_item(out, top, &column, s->leaked_blocks ? item : "nothing leaked");
+	ht_out_char(out, '\n');
 	put_notices(out, top, p);
 }
 

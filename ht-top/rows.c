@@ -219,6 +219,8 @@ add_frame(const struct rows *r, struct ht_str *chain, uint32_t frame)
 	return true;
 }
 
+/* The backtrace that is shown of a stack, without its first place, which is
+ * the row. */
 static void
 make_chain(const struct rows *r, struct ht_str *chain, uint32_t stack)
 {
@@ -229,11 +231,16 @@ make_chain(const struct rows *r, struct ht_str *chain, uint32_t stack)
 	ht_str_clear(chain);
 	for (; id; id = p->stack[id - 1].parent) {
 		if (!add_frame(r, chain, p->stack[id - 1].frame))
-			return;
+			break;
 		cut |= p->stack[id - 1].cut;
 	}
-	if (cut)
+	if (id == 0 && cut)
 		add_place(chain, PLACE_CUT);
+	if (chain->len > 0) {
+		chain->len -= sizeof(uint32_t);
+		memmove(
+		    chain->data, chain->data + sizeof(uint32_t), chain->len);
+	}
 }
 
 void
@@ -262,11 +269,10 @@ rows_subs(struct rows *r, const struct row *row)
 	}
 	for (k = 0; k < r->nsub; k++) {
 		struct sub *s = &r->sub[k];
-		size_t len = ht_intern_len(&r->chains, (uint32_t)(k + 1)) /
-			     sizeof(uint32_t);
 
 		s->chain = ht_intern_get(&r->chains, (uint32_t)(k + 1));
-		s->len = len ? len - 1 : 0;
+		s->len = ht_intern_len(&r->chains, (uint32_t)(k + 1)) /
+			 sizeof(uint32_t);
 	}
 	ht_str_release(&chain);
 }

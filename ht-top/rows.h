@@ -25,7 +25,7 @@ struct row {
 /* One backtrace of a row, without the row's own place. */
 struct sub {
 	struct ht_sum sum;
-	const char *chain; /* the row's place, then `len` others */
+	const char *chain; /* `len` places; may lie at any address */
 	size_t len;
 };
 
@@ -34,7 +34,7 @@ sub_place(const struct sub *s, size_t i)
 {
 	uint32_t place;
 
-	memcpy(&place, s->chain + (i + 1) * sizeof place, sizeof place);
+	memcpy(&place, s->chain + i * sizeof place, sizeof place);
 	return place;
 }
 

@@ -8,7 +8,7 @@
 #include "libht/evread.h"
 #include "libht/opt.h"
 
-#define WIDTH_MIN  60
+#define WIDTH_MIN  64
 #define WIDTH_ELSE 80 /* where there is no terminal */
 
 static const char usage[] =

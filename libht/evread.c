@@ -132,10 +132,11 @@ static int HT_PRINTF(2, 3) complain(struct ht_evread *r, const char *fmt, ...)
 
 /* The trace stops here, without #E. 0, or -1 if it should not have. */
 static int
-cut_off(struct ht_evread *r, bool in_a_line)
+cut_off(struct ht_evread *r, bool in_a_line, bool input_ends)
 {
 	struct ht_evread_state *s = r->state;
 	bool wrong = in_a_line || r->t.ours;
+	uint64_t events = ht_evread_events(r);
 
 	s->phase = BEFORE;
 	s->end_due = true;
@@ -144,10 +145,10 @@ cut_off(struct ht_evread *r, bool in_a_line)
 	if (!wrong)
 		return 0;
 	return complain(r,
-	    "the trace ends in mid-air (%s): %llu events read, the program may"
-	    " still run",
+	    "the trace ends in mid-air (%s): %llu event%s read%s",
 	    r->t.ours ? "no #E line" : "in the middle of a line",
-	    (unsigned long long)ht_evread_events(r));
+	    (unsigned long long)events, events == 1 ? "" : "s",
+	    input_ends ? ", the program may still run" : "");
 }
 
 /* Whether `p` to `end` is the text of a `v` line. */
@@ -189,7 +190,7 @@ static int HT_PRINTF(2, 3) reject(struct ht_evread *r, const char *fmt, ...)
 
 	if (glued && s->phase == INSIDE) {
 		r->p = glued;
-		return cut_off(r, true);
+		return cut_off(r, true, false);
 	}
 	if (s->errors++ >= HT_EVREAD_ERRORS)
 		return 0;
@@ -1206,7 +1207,11 @@ finish(struct ht_evread *r, int rc)
 {
 	struct ht_evread_state *s = r->state;
 	enum phase was = s->phase;
+	char *first, *end;
 
+	/* Behind a cut line there may be the reason why it was cut. */
+	if (rc == 2 && ht_in_block(s->in, 0, &first, &end) < 0)
+		rc = -1;
 	if (rc < 0) {
 		s->errors++;
 		s->error = *ht_in_error(s->in);
@@ -1223,7 +1228,7 @@ finish(struct ht_evread *r, int rc)
 			      " line"
 			    : "there is no trace in it");
 	else if (was == INSIDE)
-		rc = cut_off(r, rc == 2);
+		rc = cut_off(r, rc == 2, true);
 	else if (rc == 2)
 		rc = complain(r, "the last line is cut");
 	else
@@ -1246,7 +1251,7 @@ sort_out(struct ht_evread *r, struct ht_event *ev, bool *record)
 		memcpy(s->version, s->glued, sizeof s->version);
 		s->glued[0] = '\0';
 		r->p = s->line;
-		return cut_off(r, true);
+		return cut_off(r, true, false);
 	}
 	s->glued[0] = '\0';
 	if (s->phase == BEFORE)
@@ -1254,7 +1259,7 @@ sort_out(struct ht_evread *r, struct ht_event *ev, bool *record)
 	if (starts(s, "v ")) {
 		if (s->phase == INSIDE) {
 			r->p = s->line;
-			return cut_off(r, false);
+			return cut_off(r, false, false);
 		}
 		return read_version(
 		    r, s->line, (size_t)(s->line_end - s->line), ev);
