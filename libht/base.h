@@ -9,6 +9,8 @@
 
 #define HT_FORMAT 3 /* the second number of a `v` line */
 
+#define HT_PIPE_SIZE (1 << 20) /* bytes asked of the kernel for a pipe */
+
 #define HT_LEN(a)         (sizeof(a) / sizeof((a)[0]))
 #define ht_likely(x)      __builtin_expect(!!(x), 1)
 #define ht_unlikely(x)    __builtin_expect(!!(x), 0)

@@ -217,6 +217,8 @@ ht_out_fd(int fd, const char *name, enum ht_codec codec, int level)
 	struct ht_out *out = ht_calloc(1, sizeof(*out));
 	struct ht_out_state *s = ht_calloc(1, sizeof(*s));
 
+	/* A larger pipe: fewer turns between the processes. May fail. */
+	fcntl(fd, F_SETPIPE_SZ, HT_PIPE_SIZE);
 	s->fd = fd;
 	s->name = ht_strdup(name);
 	s->codec = codec;

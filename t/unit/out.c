@@ -131,7 +131,7 @@ closed_pipe_is_quiet(void **state)
 	}
 }
 
-/* A pipe that nobody reads yet holds 64 KiB; the thread takes the rest. */
+/* A pipe that nobody reads yet holds 1 MiB; the thread takes the rest. */
 static void
 thread_takes_what_the_pipe_does_not(void **state)
 {
@@ -142,7 +142,7 @@ thread_takes_what_the_pipe_does_not(void **state)
 	assert_int_equal(pipe(p), 0);
 	out = ht_out_fd(p[1], "pipe", HT_PLAIN, 0);
 	assert_int_equal(ht_out_threaded(out), 0);
-	fill(out, 100000);
+	fill(out, 300000);
 	ht_out_flush(out);
 	close(p[0]);
 	assert_int_equal(ht_out_close(out, NULL), -1);
