@@ -479,7 +479,8 @@ summary(const struct table *t, const struct ht_prof *p)
 			    ht_fmt_count(p->traces).s);
 		break;
 	case SECTION_CALLS:
-		ht_str_addf(&s, "%s calls", ht_fmt_count(p->sum.allocs).s);
+		ht_str_addf(&s, "%s call%s", ht_fmt_count(p->sum.allocs).s,
+		    p->sum.allocs == 1 ? "" : "s");
 		break;
 	case SECTION_TEMPORARY:
 		ht_str_addf(

@@ -83,9 +83,11 @@ parse_options(struct ht_opts *o, struct top *top)
 			break;
 		case 'n':
 			top->rows = ht_opt_num(o, HT_UNIT_NONE, 0, UINT32_MAX);
+			top->all_rows = true;
 			break;
 		case 's':
 			top->subs = ht_opt_num(o, HT_UNIT_NONE, 0, 1000);
+			top->all_subs = true;
 			break;
 		case 'd':
 			top->depth = ht_opt_num(o, HT_UNIT_NONE, 0, UINT32_MAX);

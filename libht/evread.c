@@ -32,6 +32,7 @@ struct ht_evread_state {
 	char version[VERSION_TEXT]; /* a `v` line to be read before all else */
 
 	/* Of the trace. */
+	bool command;	/* the last line was X, and heaptrack's */
 	bool addressed; /* has x or m lines: `t` names addresses */
 	/* Pointer form: address to class plus 1; classes by (size, stack). */
 	struct ht_map live, known;
@@ -718,6 +719,7 @@ read_version(
 	ht_map_clear(&s->live);
 	ht_map_clear(&s->known);
 	s->addressed = false;
+	s->command = false;
 	s->last_address = 0;
 	s->phase = INSIDE;
 	r->last = 0;
@@ -861,6 +863,7 @@ read_command(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 
 	if (rc > 0)
 		r->t.command = keep(r, ev->text, ev->len);
+	r->state->command = !r->t.ours;
 	return rc;
 }
 
@@ -1236,6 +1239,20 @@ finish(struct ht_evread *r, int rc)
 	return stop(r, rc);
 }
 
+/* heaptrack writes a command with LFs in it as it is: what follows the first
+ * line is no record. */
+static bool
+more_of_command(struct ht_evread_state *s)
+{
+	size_t n = (size_t)(s->line_end - s->line);
+
+	if (!s->command)
+		return false;
+	s->command = n == 0 || !strchr("sxXtiaImAcRSv+-#", s->line[0]) ||
+		     (n > 1 && s->line[1] != ' ');
+	return s->command;
+}
+
 /* What the trace's state asks for before the line itself is looked at: 1 when
  * it is to be read as a record, else as step(). */
 static int
@@ -1256,6 +1273,8 @@ sort_out(struct ht_evread *r, struct ht_event *ev, bool *record)
 	s->glued[0] = '\0';
 	if (s->phase == BEFORE)
 		return read_first(r, ev);
+	if (more_of_command(s))
+		return 0;
 	if (starts(s, "v ")) {
 		if (s->phase == INSIDE) {
 			r->p = s->line;
