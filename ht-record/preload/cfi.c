@@ -11,6 +11,9 @@
 /* glibc 2.35 and later; without it there is no unwind information. */
 #pragma weak _dl_find_object
 
+/* What is taken for the code at an entry point. */
+#define ENTRY_SIZE 128
+
 /* Bytes being read. Once a read goes past `end`, `bad` stays set and every
  * read gives 0. */
 struct bytes {
@@ -1246,13 +1249,29 @@ ht_cfi_condense(const struct ht_cfi_fde *fde, const struct ht_cfi_row *row)
 	return HT_RULE_SLOW;
 }
 
+/*
+ * Whether the process began its life here: at the entry point of ld.so or of
+ * the executable. Such code is often without unwind information (ld.so's,
+ * which runs all constructors, is), but nobody called it.
+ */
+static bool
+is_entry(uint64_t pc)
+{
+	const Elf64_Ehdr *e = (const Elf64_Ehdr *)getauxval(AT_BASE);
+
+	return pc - getauxval(AT_ENTRY) < ENTRY_SIZE ||
+	       (e && pc - (uintptr_t)e - e->e_entry < ENTRY_SIZE);
+}
+
 uint64_t
 ht_cfi_rule(uint64_t pc)
 {
 	struct ht_cfi_fde fde;
 	struct ht_cfi_row row;
 
-	if (ht_cfi_find(pc, &fde) != 0 || ht_cfi_row(&fde, pc, &row) != 0)
+	if (ht_cfi_find(pc, &fde) != 0)
+		return is_entry(pc) ? HT_RULE_END : HT_RULE_NONE;
+	if (ht_cfi_row(&fde, pc, &row) != 0)
 		return HT_RULE_NONE;
 	return ht_cfi_condense(&fde, &row);
 }

@@ -10,9 +10,8 @@
  * So some of the calls that it makes are turned to functions here, through its
  * own relocations. What we cannot mend:
  *
- * - Each thread has a cache of 400 KB, mapped at its first walk, and twice
- *   four times that as it grows; a thread's first use of libunwind's TLS and,
- *   in a program with more than 32 keys, pthread_setspecific call malloc.
+ * - Each thread has a cache of 400 KB, mapped at its first walk, four times
+ *   that when it fills.
  * - Its caches survive dlclose: where another object comes to lie at the same
  *   address, that object's stacks can be wrong.
  * - A walk takes some 6 KB of stack, and can crash on a stack that is broken
@@ -28,6 +27,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -44,6 +44,9 @@
 #if defined(__x86_64__)
 
 #define OWN_FRAMES_MAX 32
+
+/* libunwind may go round in circles on a broken stack. */
+#define DEPTH_MAX (1u << 20)
 
 /* libunwind's API as of 1.6; its header is not needed to build. A cursor has
  * 127 words. */
@@ -135,6 +138,28 @@ our_syscall(long number, ...)
 	return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/*
+ * libunwind's thread-local words, where a thread finds them without malloc.
+ * The function that is replaced is given a module and an offset.
+ */
+#define TLS_SIZE 64
+static __thread _Alignas(16) char unw_tls[TLS_SIZE];
+
+static void *
+our_tls_get_addr(const uint64_t *index)
+{
+	return unw_tls + index[1];
+}
+
+/* glibc has room for 32 keys in the thread itself and calls calloc for more;
+ * then the thread's cache is lost when it ends. */
+static int
+our_setspecific(pthread_key_t key, const void *value)
+{
+	return key < 32 ? pthread_setspecific(key, value) : 0;
+}
+
+#define TLS_GET_ADDR "__tls_get_addr"
 static const struct replacement {
 	const char *name;
 	void *function;
@@ -145,6 +170,8 @@ static const struct replacement {
     {"read", (void *)our_read},
     {"mincore", (void *)our_mincore},
     {"syscall", (void *)our_syscall},
+    {"pthread_setspecific", (void *)our_setspecific},
+    {TLS_GET_ADDR, (void *)our_tls_get_addr},
 };
 
 static void *
@@ -188,22 +215,26 @@ dynamic_read(struct dynamic *d, const struct link_map *map)
 	}
 }
 
-/* Where the pages of the object end that were made read-only once bound. */
-static uint64_t
-relro_end(const struct link_map *map)
+/* What the object's program headers say: where its pages end that were made
+ * read-only once bound, and whether our room for its TLS will do. */
+static void
+headers_read(const struct link_map *map, uint64_t *relro, bool *small_tls)
 {
-	struct dl_phdr_info info;
+	struct dl_phdr_info info = {.dlpi_phnum = 0};
 
-	if (ht_cfi_module((uintptr_t)map->l_ld, &info) != 0)
-		return 0;
+	*relro = 0;
+	*small_tls = true;
+	ht_cfi_module((uintptr_t)map->l_ld, &info);
 	for (unsigned i = 0; i < info.dlpi_phnum; i++) {
 		const Elf64_Phdr *p = &info.dlpi_phdr[i];
 
 		if (p->p_type == PT_GNU_RELRO)
-			return (map->l_addr + p->p_vaddr + p->p_memsz) &
-			       ~UINT64_C(4095);
+			*relro = (map->l_addr + p->p_vaddr + p->p_memsz) &
+				 ~UINT64_C(4095);
+		if (p->p_type == PT_TLS)
+			*small_tls = p->p_filesz == 0 &&
+				     p->p_memsz <= TLS_SIZE && p->p_align <= 16;
 	}
-	return 0;
 }
 
 static void
@@ -223,17 +254,22 @@ replace_slot(uint64_t at, uint64_t relro, void *function)
 static void
 replace_calls(const struct link_map *map)
 {
-	uint64_t relro = relro_end(map);
 	struct dynamic d;
+	uint64_t relro;
+	bool small_tls;
 
+	headers_read(map, &relro, &small_tls);
 	dynamic_read(&d, map);
 	if (!d.rela || !d.sym || !d.str)
 		return;
 	for (uint64_t i = 0; i < d.size / sizeof(*d.rela); i++) {
 		const Elf64_Rela *r = &d.rela[i];
 		const Elf64_Sym *sym = &d.sym[ELF64_R_SYM(r->r_info)];
-		void *function = replacement_of(d.str + sym->st_name);
+		const char *name = d.str + sym->st_name;
+		void *function = replacement_of(name);
 
+		if (strcmp(name, TLS_GET_ADDR) == 0 && !small_tls)
+			continue;
 		if (function && ELF64_R_TYPE(r->r_info) == R_X86_64_JUMP_SLOT)
 			replace_slot(
 			    map->l_addr + r->r_offset, relro, function);
@@ -348,7 +384,8 @@ libunwind_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	errno = saved;
 	own = skip_own(pc, n, from);
 	got = to_frames((uint64_t *)at + own, n - own, frame, end);
-	if (n == cap && got == n - own && *end == HT_WALK_CUT)
+	if (n == cap && got == n - own && *end == HT_WALK_CUT &&
+	    n < DEPTH_MAX)
 		*end = HT_WALK_MORE;
 	return got;
 }
@@ -372,20 +409,29 @@ walk_afresh(void **pc, size_t max)
 	return n;
 }
 
+static bool
+has_info(uint64_t pc)
+{
+	struct ht_cfi_fde fde;
+
+	return ht_cfi_find(pc, &fde) == 0;
+}
+
 /* Compares frames with addresses; returns what ht_unwind_verify() does. */
 static int
 judge(const struct ht_context *from, const uint32_t *frame, size_t n,
     enum ht_walk_end end, void *const *pc, size_t npc)
 {
 	size_t own = skip_own(pc, npc, from);
-	enum ht_rule_kind kind = HT_RULE_SLOW;
+	uint64_t last = 0, next;
 	bool exact = false;
 
 	for (size_t i = 0; i < n; i++) {
+		enum ht_rule_kind kind = kind_of(frame[i]);
 		uint64_t want = atomic_load_explicit(
 		    &ht_frame_ptr(frame[i])->pc, memory_order_relaxed);
 
-		kind = kind_of(frame[i]);
+		last = want;
 		/* The restorer is nobody's callee, and what it interrupted
 		 * did not call. */
 		if (!exact && kind != HT_RULE_SIGNAL)
@@ -394,11 +440,16 @@ judge(const struct ht_context *from, const uint32_t *frame, size_t n,
 		if (own + i >= npc || (uint64_t)pc[own + i] != want)
 			return 1;
 	}
-	if (end == HT_WALK_MORE)
+	if (end == HT_WALK_MORE || own + n >= npc)
+		return end == HT_WALK_CUT ? -1 : 0;
+	/* libunwind goes on to guess from a pc of which nothing is known, be
+	 * it the last frame or no frame at all: a garbled return address. */
+	next = (uint64_t)pc[own + n];
+	if (end == HT_WALK_WHOLE && next == 0)
 		return 0;
-	if (end == HT_WALK_CUT && (kind == HT_RULE_NONE || own + n >= npc))
+	if (!has_info(last) || (end == HT_WALK_CUT && !has_info(next - 1)))
 		return -1;
-	return own + n < npc;
+	return 1;
 }
 
 int
@@ -414,9 +465,10 @@ ht_unwind_verify(const struct ht_context *from, const uint32_t *frame, size_t n,
 		if (!pc)
 			return -1;
 	}
-	npc = (size_t)unw.backtrace(pc, (int)cap);
+	/* unw_backtrace() crashes on broken stacks, unw_step() does not. */
+	npc = end == HT_WALK_CUT ? 0 : (size_t)unw.backtrace(pc, (int)cap);
 	r = judge(from, frame, n, end, pc, npc);
-	if (r == 1) {
+	if (r == 1 || npc == 0) {
 		npc = walk_afresh(pc, cap);
 		r = judge(from, frame, n, end, pc, npc);
 	}
