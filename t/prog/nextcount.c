@@ -6,6 +6,7 @@
  */
 /* LINK: -shared -fPIC -fno-builtin */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 
 /* The libc's own, by the names under which it keeps them. */
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t),
-    *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+    *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t),
+    *__libc_valloc(size_t), *__libc_pvalloc(size_t);
 extern void __libc_free(void *);
 
 static _Atomic unsigned long long allocations, frees, bytes;
@@ -68,10 +70,13 @@ aligned_alloc(size_t align, size_t size)
 int
 posix_memalign(void **out, size_t align, size_t size)
 {
-	void *p = memalign(align, size);
+	void *p;
 
+	if (!align || align % sizeof(void *) || align & (align - 1))
+		return EINVAL;
+	p = memalign(align, size);
 	if (!p)
-		return 12;
+		return ENOMEM;
 	*out = p;
 	return 0;
 }
@@ -82,6 +87,24 @@ free(void *p)
 	if (p)
 		frees++;
 	__libc_free(p);
+}
+
+void
+cfree(void *p)
+{
+	free(p);
+}
+
+void *
+valloc(size_t size)
+{
+	return count(__libc_valloc(size), size);
+}
+
+void *
+pvalloc(size_t size)
+{
+	return count(__libc_pvalloc(size), size);
 }
 
 static __attribute__((constructor)) void
