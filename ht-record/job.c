@@ -11,7 +11,6 @@
 
 #include "ht-record/drain.h"
 #include "ht-record/job.h"
-#include "ht-record/program.h"
 #include "ht-record/serve.h"
 #include "libht/event.h"
 #include "libht/evwrite.h"
@@ -33,7 +32,7 @@ struct ht_job {
 	struct ht_out *out;    /* the product */
 	struct ht_out *hold;   /* NULL: not held back */
 	int hold_fd;
-	sigset_t signals, before;
+	sigset_t signals;
 	struct ht_child child;
 	bool stopped; /* nobody reads what we write */
 	struct timespec start;
@@ -72,7 +71,7 @@ ht_job_new(const struct ht_job_options *o, bool stdout_is_stderr,
 	    .argv = o->program,
 	    .library = o->library,
 	    .stdout_is_stderr = stdout_is_stderr,
-	    .signals = &j->before,
+	    .found = &o->found,
 	};
 
 	j->o = *o;
@@ -85,7 +84,7 @@ ht_job_new(const struct ht_job_options *o, bool stdout_is_stderr,
 	sigaddset(&j->signals, SIGHUP);
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &j->signals, &j->before);
+	sigprocmask(SIG_BLOCK, &j->signals, NULL);
 	j->clock = ht_clock_start(o->interval_ms, err);
 	if (!j->clock || new_spare(j, err) == -1) {
 		ht_job_free(j);
@@ -184,13 +183,14 @@ own_pages(const struct ht_ring *r)
 static void
 end_image(struct ht_job *j, enum ht_end end, uint64_t value)
 {
-	struct ht_out *out = j->hold ? j->hold : j->out;
+	struct ht_out *out;
 
 	while (ht_drain(&j->drain, DRAIN_MAX) > 0)
 		maybe_let_go(j);
 	ht_drain_idle(&j->drain);
 	ht_trace_time(j->drain.trace, ht_clock_now(j->clock));
 	ht_clock_disown(j->clock, j->drain.ring);
+	out = j->hold ? j->hold : j->out;
 	ht_evwrite_own_rss(out, own_pages(j->drain.ring));
 	ht_trace_end(j->drain.trace, (int)end, value);
 	let_go(j, end == HT_END_EXEC);

@@ -4,6 +4,7 @@
 #define HT_JOB_H
 
 #include "ht-record/clock.h"
+#include "ht-record/program.h"
 #include "ht-record/shm.h"
 #include "ht-record/trace.h"
 
@@ -14,6 +15,7 @@ struct ht_job_options {
 	char *const *argv;    /* ht-record's own, for `#H` */
 	char *const *program; /* the program and its arguments */
 	const char *library;  /* the preload library */
+	struct ht_found found; /* what the program is to find */
 };
 
 /* How it went. */

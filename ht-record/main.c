@@ -70,7 +70,7 @@ parse(struct options *o, int argc, char *argv[])
 
 	while ((c = ht_opt_next(&opts)) != -1) {
 		if (c == 'o')
-			o->output = opts.value;
+			o->output = strcmp(opts.value, "-") ? opts.value : NULL;
 		else if (c == 'q')
 			o->quiet = true;
 		else if (c == BUFFER)
@@ -147,8 +147,8 @@ main(int argc, char *argv[])
 	int status;
 
 	ht_set_name("ht-record");
-	ht_out_sigpipe();
 	parse(&o, argc, argv);
+	ht_found_note(&o.job.found);
 	ht_set_quiet(o.quiet);
 	status = ht_program_check(o.job.program[0], &err);
 	if (status)

@@ -319,6 +319,30 @@ set_environment(const struct ht_launch *l, pid_t recorder)
 	ht_str_release(&s);
 }
 
+void
+ht_found_note(struct ht_found *f)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct rlimit most;
+
+	sigprocmask(SIG_SETMASK, NULL, &f->blocked);
+	sigaction(SIGPIPE, &ignore, &f->pipe);
+	sigaction(SIGXFSZ, &ignore, &f->too_large);
+	getrlimit(RLIMIT_FSIZE, &f->file_size);
+	most = f->file_size;
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &most);
+}
+
+static void
+found_restore(const struct ht_found *f)
+{
+	sigaction(SIGPIPE, &f->pipe, NULL);
+	sigaction(SIGXFSZ, &f->too_large, NULL);
+	setrlimit(RLIMIT_FSIZE, &f->file_size);
+	sigprocmask(SIG_SETMASK, &f->blocked, NULL);
+}
+
 static HT_NORETURN void
 child(const struct ht_launch *l, pid_t recorder, int go, int report)
 {
@@ -329,9 +353,8 @@ child(const struct ht_launch *l, pid_t recorder, int go, int report)
 		_exit(HT_CANNOT);
 	if (l->stdout_is_stderr)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
-	signal(SIGPIPE, SIG_DFL);
 	set_environment(l, recorder);
-	sigprocmask(SIG_SETMASK, l->signals, NULL);
+	found_restore(l->found);
 	execvp(l->argv[0], l->argv);
 	e = errno;
 	if (write(report, &e, sizeof e) == -1)

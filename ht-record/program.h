@@ -5,6 +5,7 @@
 #define HT_PROGRAM_H
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "libht/base.h"
@@ -17,13 +18,24 @@
  */
 int ht_program_check(const char *name, struct ht_error *err);
 
-/* What a child is to find. */
+/* What ht-record changes for itself and the program is to find as it was. */
+struct ht_found {
+	sigset_t blocked;
+	struct sigaction pipe, too_large; /* SIGPIPE, SIGXFSZ */
+	struct rlimit file_size;
+};
+
+/* Notes it, then changes it: no signal for a closed pipe or a file too large,
+ * the largest file size that may be had (the ring is a large, sparse file). */
+void ht_found_note(struct ht_found *f);
+
+/* How to start the program. */
 struct ht_launch {
 	char *const *argv;
 	const char *library;     /* to preload */
 	int ring_fd;             /* ours; the child reads it through /proc */
 	bool stdout_is_stderr;   /* the trace has our stdout */
-	const sigset_t *signals; /* the mask to restore */
+	const struct ht_found *found;
 };
 
 /* A child that waits for the word to execute the program. */

@@ -89,8 +89,7 @@ next_step(struct ht_str *text, const struct ht_sink *sink)
 }
 
 static void
-warnings(const struct ht_job_result *r, const char *name,
-    const struct ht_sink *sink)
+warnings(const struct ht_job_result *r, const char *name)
 {
 	const struct ht_trace_stats *s = &r->stats;
 
@@ -102,9 +101,6 @@ warnings(const struct ht_job_result *r, const char *name,
 		ht_warn("%s executed another program, which could not be "
 		        "recorded",
 		    name);
-	if (sink->failed)
-		ht_warn("the output was closed: %s was recorded up to %s only",
-		    name, ht_fmt_ms(s->ms).s);
 	if (s->lost)
 		ht_warn("%s events were lost: all numbers are too small",
 		    ht_fmt_count(s->lost).s);
@@ -121,11 +117,15 @@ ht_report(const struct ht_job_result *r, const char *program,
 
 	ht_escape(name, sizeof name, base_name(program),
 	    strlen(base_name(program)));
-	warnings(r, name, sink);
+	warnings(r, name);
 	if (ht_quiet())
 		return;
 	ht_str_addz(&text, "ht-record: ");
 	how_it_ended(&text, r, name);
+	if (sink->failed)
+		ht_str_addf(&text,
+		    "\nrecorded for %s only, then the output was closed:",
+		    ht_fmt_ms(r->stats.ms).s);
 	numbers(&text, &r->stats);
 	verification(&text, r);
 	next_step(&text, sink);

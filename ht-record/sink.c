@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ht-record/sink.h"
+#include "libht/mem.h"
 #include "libht/str.h"
 
 /* ht.PROGRAM.PID.gz, in the current directory; to be freed. */
@@ -78,7 +79,7 @@ ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
 		if (open_whole_job(s, symbolize, err) == -1)
 			return -1;
 	} else {
-		s->file = path && strcmp(path, "-") ? strdup(path) : NULL;
+		s->file = path ? ht_strdup(path) : NULL;
 		s->out = ht_out_open(
 		    path, path ? ht_out_codec(path) : HT_PLAIN, 0, err);
 		if (!s->out)
