@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -66,6 +67,9 @@ ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
 	lay_out(&plan, o);
 	file = memory_file(plan.size);
 	if (file == -1) {
+		if (errno == EFBIG)
+			ht_error_set(err, "cannot make the ring: the limit on "
+			                  "file sizes (ulimit -f) is too small");
 		ht_error_errno(err, "cannot make the ring");
 		return NULL;
 	}
