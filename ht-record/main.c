@@ -155,6 +155,8 @@ main(int argc, char *argv[])
 		ht_die(status, "%s", err.text);
 	if (getenv("HT_VERIFY") && *getenv("HT_VERIFY") == '1')
 		o.job.ring.flags |= HT_RING_VERIFY;
+	if (getenv("HT_UNPROVED") && *getenv("HT_UNPROVED") == '1')
+		o.job.ring.flags |= HT_RING_UNPROVED;
 	lib = library();
 	symbolize = beside_us("ht-symbolize");
 	o.job.library = lib;

@@ -238,6 +238,7 @@ enum {
 	HT_RING_LOSSY = 1,        /* full: drop and count, do not wait */
 	HT_RING_VERIFY = 2,       /* compare every stack with libunwind's */
 	HT_RING_LIBUNWIND = 4,    /* capture with libunwind */
+	HT_RING_UNPROVED = 8,     /* believe the remembered prefix: wrong */
 };
 
 /* control */

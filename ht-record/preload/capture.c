@@ -6,11 +6,12 @@
 #include "ht-record/preload/cfi.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/preload.h"
+#include "ht-record/preload/prefix.h"
 
 #define FRAMES_FIRST 1000 /* room a thread's state begins with */
 
 static const struct ht_unwinder *back_end;
-static bool verify;
+static bool verify, prefix, prove;
 static uint32_t own_module; /* ours, as frames name it */
 
 int
@@ -27,6 +28,8 @@ ht_capture_init(void)
 	own_module = atomic_load(
 	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
 	verify = flags & HT_RING_VERIFY;
+	prefix = back_end == &ht_unwind_rules;
+	prove = !(flags & HT_RING_UNPROVED);
 	if (verify && back_end != &ht_unwind_libunwind &&
 	    ht_unwind_libunwind.init() == -1) {
 		strcpy(ht_ring->why, "libunwind cannot be loaded to verify");
@@ -133,10 +136,33 @@ capture_once(struct ht_thread *t, const struct ht_context *from)
 	return node;
 }
 
+static void
+verify_prefix(struct ht_thread *t, const struct ht_context *from)
+{
+	bool whole;
+	size_t n;
+
+	while ((n = ht_prefix_frames(t, t->stack, t->stack_cap, &whole)) ==
+	       t->stack_cap)
+		if (!grow(t))
+			return;
+	count_verified(from, t->stack, n,
+	    whole ? HT_WALK_WHOLE : HT_WALK_CUT);
+}
+
 uint32_t
 ht_capture(struct ht_thread *t, const struct ht_context *from)
 {
 	uint32_t seq, node;
+
+	if (likely(prefix)) {
+		node = ht_prefix_capture(t, from, prove);
+		if (likely(node)) {
+			if (unlikely(verify))
+				verify_prefix(t, from);
+			return node;
+		}
+	}
 
 	/* A signal handler that ran in between used our buffer: once more. */
 	do {

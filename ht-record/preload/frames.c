@@ -26,6 +26,7 @@ static _Atomic uint32_t *heads;
 static char *heap;
 static struct module_note note[HT_MODULES_MAX];
 static _Atomic int closing; /* dlclose calls in flight */
+static _Atomic uint32_t epoch = 1;
 
 static inline uint64_t
 hash(uint64_t x)
@@ -99,6 +100,7 @@ close_module(uint32_t i)
 	for (; f; f = atomic_load(&frames[f].link))
 		atomic_store_explicit(&frames[f].key, HT_FRAME_DEAD,
 		    memory_order_release);
+	atomic_fetch_add(&epoch, 1);
 }
 
 /* The same file at the same place again: its frames are what they were. */
@@ -254,6 +256,14 @@ ht_frames_dlclose_end(void)
 	atomic_fetch_sub(&closing, 1);
 }
 
+uint32_t
+ht_frames_epoch(void)
+{
+	return atomic_load_explicit(&closing, memory_order_relaxed)
+	           ? 0
+	           : atomic_load_explicit(&epoch, memory_order_relaxed);
+}
+
 /* ---- frames ----------------------------------------------------------- */
 
 /* Completes a frame whose key was just put in place. Whoever finds it so does
@@ -343,6 +353,7 @@ ht_frame_at(uint64_t pc)
 		if (!stale(f, m))
 			return f;
 		atomic_store(&frames[f].key, HT_FRAME_DEAD);
+		atomic_fetch_add(&epoch, 1);
 	}
 }
 

@@ -37,5 +37,7 @@ uint32_t ht_node_child(uint32_t parent, uint32_t frame);
  */
 void ht_frames_dlclose_begin(void);
 void ht_frames_dlclose_end(void);
+/* Another number whenever frames died; 0 while a dlclose is in flight. */
+uint32_t ht_frames_epoch(void);
 
 #endif

@@ -42,6 +42,7 @@ struct ht_thread {
 	volatile uint32_t seq; /* captures begun: a signal handler's shows */
 	uint32_t stack_cap;
 	uint32_t *stack;       /* the frames of the capture under way */
+	struct ht_memory *memory; /* of the last stack: prefix.c */
 };
 
 /* This thread's state, made at its first use; NULL: none can be had. */

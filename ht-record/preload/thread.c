@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ht-record/preload/prefix.h"
 #include "ht-record/preload/preload.h"
 
 #define THREADS_MAX 65536 /* alive at a time; sparse */
@@ -70,6 +71,7 @@ take_over(int32_t tid)
 		if ((old == tid || (old && is_gone(old))) &&
 		    atomic_compare_exchange_strong(&t->tid, &old, tid)) {
 			t->guard = NULL;
+			ht_prefix_forget(t);
 			return t;
 		}
 	}

@@ -9,30 +9,14 @@
 
 #include <string.h>
 
-#include "ht-record/preload/cfi.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/preload.h"
-#include "ht-record/preload/probe.h"
+#include "ht-record/preload/walk.h"
 
 #if defined(__x86_64__)
 
-/* Outwards a stack has ascending frames. Going to another stack may lead
- * down; so many times at most, so that no walk goes round in circles. */
-#define JUMPS_MAX 64
-
 /* Our own frames between a walk and the hook's caller. */
 #define OWN_FRAMES_MAX 32
-
-/* The first page is never code. */
-#define PC_MIN 4096
-
-/* A frame: where it is executing, its stack pointer, its rbp. */
-struct walk {
-	uint64_t pc, sp, fp;
-	bool exact; /* a signal interrupted it at pc: not a return address */
-	unsigned jumps;
-	struct ht_stack stack;
-};
 
 /* The full state of frame number `at` of the same stack. */
 struct slow {
@@ -41,95 +25,6 @@ struct slow {
 	bool begun, exact;
 	struct ht_stack stack;
 };
-
-/* The address to look up. */
-static uint64_t
-walk_key(const struct walk *w)
-{
-	return w->pc - !w->exact;
-}
-
-/* The next frame begins at `sp`, which is not further up in what is known of
- * this stack: is that possible? */
-static bool
-walk_move(struct walk *w, uint64_t sp)
-{
-	if (sp > w->sp && ht_stack_reach(&w->stack, sp - 8, 8) &&
-	    sp <= w->stack.hi)
-		return true;
-	if (sp <= w->sp && sp > w->stack.lo)
-		return false; /* the same stack, backwards */
-	return ++w->jumps <= JUMPS_MAX && ht_stack_switch(&w->stack, sp - 8);
-}
-
-static bool
-walk_ascend(struct walk *w, uint64_t cfa)
-{
-	if (unlikely(cfa & 7))
-		return false;
-	if (likely(cfa > w->sp && cfa <= w->stack.hi))
-		return true;
-	return walk_move(w, cfa);
-}
-
-/* Over the kernel's signal frame: all registers are in the ucontext. */
-static bool
-walk_signal(struct walk *w)
-{
-	uint64_t sp, fp, pc;
-
-	if (!ht_stack_load(&w->stack, w->sp + HT_UC_RSP, &sp) ||
-	    !ht_stack_load(&w->stack, w->sp + HT_UC_RBP, &fp) ||
-	    !ht_stack_load(&w->stack, w->sp + HT_UC_RIP, &pc))
-		return false;
-	/* The interrupted frame has words at sp and above, not below. */
-	if (!(sp > w->sp && sp < w->stack.hi) && !walk_move(w, sp + 8))
-		return false;
-	w->sp = sp;
-	w->fp = fp;
-	w->pc = pc;
-	w->exact = true;
-	return true;
-}
-
-/* To the caller of a frame that has a rule of one word. */
-static inline bool
-walk_fast(struct walk *w, uint64_t rule)
-{
-	uint64_t cfa, fp = w->fp, pc;
-
-	switch (ht_rule_kind(rule)) {
-	case HT_RULE_SP:
-		cfa = w->sp + (uint64_t)ht_rule_n(rule);
-		break;
-	case HT_RULE_FP:
-		cfa = fp + (uint64_t)ht_rule_n(rule);
-		break;
-	case HT_RULE_FP_AT:
-		if (!ht_stack_load(
-			&w->stack, fp + (uint64_t)ht_rule_n(rule), &cfa))
-			return false;
-		break;
-	default:
-		return walk_signal(w);
-	}
-	/* The saved rbp first: the CFA may be on another stack. */
-	if (ht_rule_fp(rule) == HT_FP_AT_FP &&
-	    !ht_stack_load(&w->stack, fp + (uint64_t)ht_rule_k(rule), &fp))
-		return false;
-	if (!walk_ascend(w, cfa))
-		return false;
-	if (ht_rule_fp(rule) == HT_FP_AT_CFA &&
-	    !ht_stack_load(&w->stack, cfa + (uint64_t)ht_rule_k(rule), &fp))
-		return false;
-	if (!ht_stack_load(&w->stack, cfa - 8, &pc))
-		return false;
-	w->pc = pc;
-	w->sp = cfa;
-	w->fp = fp;
-	w->exact = false;
-	return true;
-}
 
 static int
 slow_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
@@ -245,7 +140,7 @@ rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 		} else {
 			n++;
 		}
-		if (!walk_fast(&w, rule))
+		if (!walk_fast(&w, rule, NULL))
 			break;
 	}
 	if (w.pc == 0 && !w.exact)
