@@ -109,6 +109,10 @@ add_location(struct ht_str *s, const struct table *t, const struct place *p)
 		return;
 	if (t->top->width)
 		shown = base_name(path);
+	/* Nor next to a name that ht-symbolize made of module and offset. */
+	if (p->file == 0 && strncmp(ht_intern_get(text, p->function),
+				base_name(path), strlen(base_name(path))) == 0)
+		return;
 	if (p->file && p->line)
 		snprintf(line, sizeof line, ":%" PRIu32, p->line);
 	ht_fmt_text(s, shown, ht_intern_len(text, id) - (size_t)(shown - path),
