@@ -474,6 +474,8 @@ one_line(struct filter *f, const char *p, const char *end, const char *next)
 	}
 	if (*p == 'v')
 		return version_line(f, p, end);
+	if (*p == '#' && end - p > 1 && p[1] == 'E')
+		f->ended = true;
 	if (f->form == FORM_OPEN)
 		tell_form(f, p, end);
 	if (f->form == FORM_OPEN) {
@@ -489,8 +491,6 @@ one_line(struct filter *f, const char *p, const char *end, const char *next)
 	rc = converted(f, p, end);
 	if (!rc)
 		return broken_line(f, p, end, next, true);
-	if (*p == '#' && end - p > 1 && p[1] == 'E')
-		f->ended = true;
 	if (rc < 0)
 		pass(f, p, next);
 	return true;
