@@ -36,6 +36,10 @@ TMP=$(cd "$TMP" && pwd -P)
 export TMP
 exec </dev/null
 
+# Commands built with AddressSanitizer need address space without a limit.
+sanitized=no
+nm "$BIN/ht-record" 2>/dev/null | grep -q __asan_init && sanitized=yes
+
 t_n=0 t_failed=0 t_ran= t_bg=
 status=0
 
