@@ -106,7 +106,7 @@ get_sleb(struct bytes *in)
 }
 
 static void
-skip(struct bytes *in, uint64_t size)
+skip_bytes(struct bytes *in, uint64_t size)
 {
 	if (in->bad || (uint64_t)(in->end - in->p) < size)
 		in->bad = true;
@@ -149,7 +149,7 @@ get_pointer(struct bytes *in, uint8_t encoding, uint64_t base)
 	uint64_t at = (uintptr_t)in->p, v;
 
 	if (encoding == PE_ALIGNED) {
-		skip(in, -at & 7);
+		skip_bytes(in, -at & 7);
 		return get_fixed(in, 8);
 	}
 	v = get_pointer_value(in, encoding & 0x0f);
@@ -332,7 +332,7 @@ cie_parse(struct bytes in, struct ht_cfi_fde *fde, bool *sized)
 		uint64_t size = get_uleb(&in);
 		struct bytes data = in;
 
-		skip(&in, size);
+		skip_bytes(&in, size);
 		data.end = in.p;
 		cie_augmentation(&data, aug + 1, fde);
 		in.bad |= data.bad;
@@ -365,7 +365,7 @@ fde_parse(
 	fde->start = get_pointer(&in, fde->encoding, 0);
 	fde->end = fde->start + get_pointer_value(&in, fde->encoding & 0x0f);
 	if (sized)
-		skip(&in, get_uleb(&in));
+		skip_bytes(&in, get_uleb(&in));
 	fde->program = in.p;
 	fde->program_end = in.end;
 	return in.bad || fde->end < fde->start ? -1 : 1;
@@ -585,7 +585,7 @@ get_block(struct bytes *in)
 {
 	int64_t at = (int64_t)(uintptr_t)in->p;
 
-	skip(in, get_uleb(in));
+	skip_bytes(in, get_uleb(in));
 	return at;
 }
 

@@ -384,8 +384,7 @@ libunwind_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	errno = saved;
 	own = skip_own(pc, n, from);
 	got = to_frames((uint64_t *)at + own, n - own, frame, end);
-	if (n == cap && got == n - own && *end == HT_WALK_CUT &&
-	    n < DEPTH_MAX)
+	if (n == cap && got == n - own && *end == HT_WALK_CUT && n < DEPTH_MAX)
 		*end = HT_WALK_MORE;
 	return got;
 }
