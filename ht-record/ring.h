@@ -21,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* tick | control << 32 in one load; little-endian, as all we run on. */
+#define ht_ring_news(r)                                                        \
+	__atomic_load_n((const uint64_t *)&(r)->tick, __ATOMIC_RELAXED)
+
 #define HT_RING_MAGIC   0x31676e6972746800u /* "\0htring1" */
 #define HT_RING_VERSION 1
 
@@ -207,17 +211,20 @@ struct ht_ring {
 
 	/* The recorder's, read by the program with every record. */
 	_Alignas(64) _Atomic uint64_t tail; /* records consumed */
-	_Atomic uint32_t space;   /* futex: raised when `tail` made room */
+	_Atomic uint32_t space; /* futex: raised when `tail` made room */
+	/* `tick` and `control` make one word with `seen`, what the program
+	 * has acted upon: a record costs one comparison. */
 	_Alignas(64) _Atomic uint32_t tick; /* ms since the start */
-	_Atomic uint32_t ticked;  /* program's: last tick put in the ring */
-	_Atomic uint32_t control; /* HT_CTL_* */
+	_Atomic uint32_t control;           /* HT_CTL_* */
+	_Atomic uint64_t seen; /* program's: tick | control << 32, or
+	                        * HT_UNSEEN to be asked again */
+	_Atomic uint64_t lost; /* program's: events dropped in all */
+	_Atomic uint64_t told; /* of them, told in HT_REC_LOST records */
 	/* On the robust list of a thread of the recorder's (robust_futexes,
 	 * set_robust_list(2)): the kernel sets FUTEX_OWNER_DIED in `alive`
 	 * when the recorder ends, however that comes. */
 	uint64_t robust; /* the list's link, an address of the recorder's */
 	_Atomic uint32_t alive;
-	_Atomic uint64_t lost;    /* program's: events dropped in all */
-	_Atomic uint64_t told;    /* of them, told in HT_REC_LOST records */
 
 	/* The program's. */
 	_Alignas(64) _Atomic uint64_t head; /* a hint: never past the truth */
@@ -232,6 +239,8 @@ struct ht_ring {
 	uint32_t exe, exe_len;     /* its path, in the module heap */
 	char why[128];             /* a text for people when `ready` is 2 */
 };
+
+#define HT_UNSEEN UINT64_MAX
 
 /* flags */
 enum {
@@ -251,6 +260,10 @@ _Static_assert(sizeof(struct ht_rec) == 16, "a record is one cmpxchg16b");
 _Static_assert(sizeof(struct ht_frame) == 64, "a frame is a cache line");
 _Static_assert(sizeof(struct ht_node) == 32, "two nodes a cache line");
 _Static_assert(offsetof(struct ht_ring, tail) % 64 == 0, "own cache line");
+_Static_assert(offsetof(struct ht_ring, tick) % 8 == 0 &&
+                   offsetof(struct ht_ring, control) ==
+                       offsetof(struct ht_ring, tick) + 4,
+    "one word");
 _Static_assert(offsetof(struct ht_ring, alive) ==
                    offsetof(struct ht_ring, robust) + 8,
     "the list has one offset for all");

@@ -42,6 +42,7 @@ lay_out(struct ht_ring *r, const struct ht_ring_options *o)
 	atomic_init(&r->frames, 1);
 	atomic_init(&r->modules, 1);
 	atomic_init(&r->nodes, HT_ROOT_CUT + 1);
+	atomic_init(&r->seen, 0);
 	r->version = HT_RING_VERSION;
 	r->magic = HT_RING_MAGIC;
 }

@@ -107,20 +107,27 @@ add_fresh(struct search *s, const struct known *k)
 	f->words = (uint32_t)(s->log - s->m->fresh_word);
 }
 
+static inline uint64_t
+difference(const struct ht_word *w)
+{
+	return *(const uint64_t *)w->at ^ w->value;
+}
+
 /* Do the first `n` remembered words hold what they held? Looks from the
  * innermost on; returns how many are left with the innermost that does not,
  * 0: all hold. */
 static size_t
 first_changed(const struct ht_memory *m, size_t n)
 {
-	const struct ht_word *word = m->word;
+	const struct ht_word *w = m->word + n;
 
-	while (n > 0) {
-		if (unlikely(*(const uint64_t *)word[n - 1].at !=
-		             word[n - 1].value))
+	for (; n >= 4; n -= 4, w -= 4)
+		if (unlikely(difference(w - 1) | difference(w - 2) |
+		             difference(w - 3) | difference(w - 4)))
+			break;
+	for (; n > 0; n--, w--)
+		if (difference(w - 1))
 			return n;
-		n--;
-	}
 	return 0;
 }
 

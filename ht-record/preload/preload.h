@@ -46,7 +46,15 @@ struct ht_thread {
 };
 
 /* This thread's state, made at its first use; NULL: none can be had. */
-struct ht_thread *ht_thread_self(void);
+extern __thread struct ht_thread *ht_self
+    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+struct ht_thread *ht_thread_make(void);
+
+static inline struct ht_thread *
+ht_thread_self(void)
+{
+	return likely(ht_self) ? ht_self : ht_thread_make();
+}
 
 /* boot.c: the next definition of each function, once ht_boot_real() ran. */
 struct ht_real {

@@ -107,18 +107,61 @@ static void
 count_lost(struct ht_ring *r)
 {
 	atomic_fetch_add_explicit(&r->lost, 1, memory_order_relaxed);
+	atomic_store_explicit(&r->seen, HT_UNSEEN, memory_order_relaxed);
+}
+
+/* Only a hint: when two threads race here it may fall behind, never get ahead
+ * of what is published. */
+static inline void
+move_head(struct ht_ring *r, uint64_t pos)
+{
+	if ((int64_t)(pos - atomic_load_explicit(&r->head,
+	                        memory_order_relaxed)) >= 0)
+		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
+}
+
+/* The state of the slot at `pos`, as `*old`: 0 filled, 1 free, else a lap or
+ * more ahead of us. */
+static inline uint32_t
+look(const struct ht_ring *r, uint64_t pos, struct ht_rec **slot,
+    struct ht_rec *old)
+{
+	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+
+	*slot = &ring_records(r)[pos & mask];
+	old->w0 = __atomic_load_n(&(*slot)->w0, __ATOMIC_RELAXED);
+	old->w1 = __atomic_load_n(&(*slot)->w1, __ATOMIC_RELAXED);
+	return (ht_lap(pos, r->shift) - ht_rec_lap(old->w1)) & HT_LAP_MASK;
+}
+
+/* A record with the lap of `pos`, on top of its kind and pointer. */
+static inline struct ht_rec
+with_lap(const struct ht_ring *r, struct ht_rec rec, uint64_t pos)
+{
+	rec.w1 |= (uint64_t)ht_lap(pos, r->shift) << 52;
+	return rec;
+}
+
+static inline bool
+is_on(void)
+{
+	/* A fork in a signal handler that interrupted this very hook must not
+	 * publish twice: so this is looked at last thing. */
+	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) ==
+	       HT_ON;
 }
 
 /* Puts one record into the first slot nobody has filled. False: the ring is
  * full and the record is to be dropped. */
-static bool
-ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
+static __attribute__((noinline)) bool
+ring_put_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
-	struct ht_rec *records = ring_records(r);
-	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
 	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
 
 	for (;;) {
+		struct ht_rec *slot, old, new;
+		uint32_t free;
+
 		if (unlikely(ring_full(t, r, pos))) {
 			if (r->flags & HT_RING_LOSSY &&
 			    ht_rec_kind(rec.w1) < HT_REC_THREAD)
@@ -128,20 +171,12 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		}
 		if (unlikely((int64_t)(pos - t->tail) < 0))
 			pos = t->tail;
-
-		struct ht_rec *slot = &records[pos & mask];
-		struct ht_rec old = {
-		    .w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED),
-		    .w1 = __atomic_load_n(&slot->w1, __ATOMIC_RELAXED),
-		};
-		uint32_t lap = ht_lap(pos, r->shift);
-		uint32_t ahead = (ht_rec_lap(old.w1) - lap) & HT_LAP_MASK;
-
-		if (ahead == 0) {
+		free = look(r, pos, &slot, &old);
+		if (free == 0) {
 			pos++; /* someone else's: on to the next */
 			continue;
 		}
-		if (unlikely(ahead != HT_LAP_MASK)) {
+		if (unlikely(free != 1)) {
 			/* A lap behind, at least: the world moved on. */
 			t->tail = atomic_load_explicit(&r->tail,
 			    memory_order_acquire);
@@ -149,21 +184,28 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 			    memory_order_relaxed);
 			continue;
 		}
-		/* A fork in a signal handler that interrupted this very hook
-		 * must not publish twice: look again, last thing. */
-		if (unlikely(atomic_load_explicit(&ht_live->on,
-		                 memory_order_relaxed) != HT_ON))
+		if (unlikely(!is_on()))
 			return true;
-		rec.w1 = (rec.w1 & ~((uint64_t)HT_LAP_MASK << 52)) |
-		         (uint64_t)lap << 52;
-		if (likely(slot_publish(slot, &old, &rec)))
+		new = with_lap(r, rec, pos);
+		if (likely(slot_publish(slot, &old, &new)))
 			break;
 	}
-	/* Only a hint: when two threads race here it may fall behind, never
-	 * get ahead of what is published. */
-	if ((int64_t)(pos - atomic_load_explicit(&r->head,
-	                        memory_order_relaxed)) >= 0)
-		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
+	move_head(r, pos);
+	return true;
+}
+
+/* The same; the common case is that nobody races and there is room. */
+static inline bool
+ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
+{
+	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+	struct ht_rec *slot, old, new = with_lap(r, rec, pos);
+
+	if (unlikely(pos - t->tail >= (uint64_t)1 << r->shift ||
+	             look(r, pos, &slot, &old) != 1 || !is_on() ||
+	             !slot_publish(slot, &old, &new)))
+		return ring_put_slow(t, r, rec);
+	move_head(r, pos);
 	return true;
 }
 
@@ -196,12 +238,33 @@ qualify(uint32_t *stack, uint32_t kind, uint64_t value)
 	return *stack != 0;
 }
 
-static bool
-publish_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec *rec,
-    enum ht_rec_kind kind, uint64_t ptr, uint64_t size, uint32_t stack)
+/* What the recorder has to say: a time, an end; and events lost. */
+static void
+hear_news(struct ht_thread *t, struct ht_ring *r)
 {
-	uint32_t tick;
+	uint64_t news = ht_ring_news(r);
+	uint64_t seen = atomic_exchange(&r->seen, news);
+	struct ht_rec now = {
+	    .w0 = ht_rec_w0(0, 0, t->number),
+	    .w1 = ht_rec_w1((uint32_t)news, HT_REC_TICK),
+	};
 
+	if (news >> 32 & HT_CTL_STOP) {
+		ht_off();
+		return;
+	}
+	if (seen != news)
+		ring_put(t, r, now);
+	if (atomic_load_explicit(&r->lost, memory_order_relaxed) !=
+	    atomic_load_explicit(&r->told, memory_order_relaxed))
+		publish_lost(t, r);
+}
+
+/* Large numbers go into the stack. False when they cannot. */
+static bool
+wrap_large(struct ht_rec *rec, struct ht_thread *t, enum ht_rec_kind kind,
+    uint64_t ptr, uint64_t size, uint32_t stack)
+{
 	if (size > HT_SIZE_MAX) {
 		if (!qualify(&stack, HT_Q_SIZE, size))
 			return false;
@@ -214,19 +277,6 @@ publish_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec *rec,
 	}
 	rec->w0 = ht_rec_w0(stack, (uint32_t)size, t->number);
 	rec->w1 = ht_rec_w1(ptr, kind);
-
-	tick = atomic_load_explicit(&r->tick, memory_order_relaxed);
-	if (tick != atomic_load_explicit(&r->ticked, memory_order_relaxed)) {
-		struct ht_rec now = {
-		    .w0 = ht_rec_w0(0, 0, t->number),
-		    .w1 = ht_rec_w1(tick, HT_REC_TICK),
-		};
-		atomic_store_explicit(&r->ticked, tick, memory_order_relaxed);
-		ring_put(t, r, now);
-	}
-	if (atomic_load_explicit(&r->lost, memory_order_relaxed) !=
-	    atomic_load_explicit(&r->told, memory_order_relaxed))
-		publish_lost(t, r);
 	return true;
 }
 
@@ -240,22 +290,12 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	    .w1 = ht_rec_w1(ptr, kind),
 	};
 
-	/* One look at the recorder's cache line, which changes with the tick:
-	 * a time that passed, a stop, events lost, large numbers. */
-	if (unlikely(size > HT_SIZE_MAX || ptr > HT_PTR_MAX ||
-	             atomic_load_explicit(&r->tick, memory_order_relaxed) !=
-	                 atomic_load_explicit(&r->ticked,
-	                     memory_order_relaxed) ||
-	             atomic_load_explicit(&r->lost, memory_order_relaxed) !=
-	                 atomic_load_explicit(&r->told,
-	                     memory_order_relaxed)) &&
-	    !publish_slow(t, r, &rec, kind, ptr, size, stack)) {
+	if (unlikely(ht_ring_news(r) !=
+	             atomic_load_explicit(&r->seen, memory_order_relaxed)))
+		hear_news(t, r);
+	if (unlikely(size > HT_SIZE_MAX || ptr > HT_PTR_MAX) &&
+	    !wrap_large(&rec, t, kind, ptr, size, stack)) {
 		count_lost(r); /* no number is better than a wrong one */
-		return;
-	}
-	if (unlikely(atomic_load_explicit(&r->control, memory_order_relaxed) &
-	             HT_CTL_STOP)) {
-		ht_off();
 		return;
 	}
 	if (unlikely(!ring_put(t, r, rec)))

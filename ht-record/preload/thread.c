@@ -18,7 +18,7 @@
 
 static struct ht_thread *pool;
 static _Atomic uint32_t used, hand;
-static __thread struct ht_thread *self;
+__thread struct ht_thread *ht_self;
 
 void *
 ht_map_memory(size_t size)
@@ -93,13 +93,11 @@ fresh(int32_t tid)
 }
 
 struct ht_thread *
-ht_thread_self(void)
+ht_thread_make(void)
 {
 	int32_t tid;
 	struct ht_thread *t;
 
-	if (likely(self))
-		return self;
 	if (!pool &&
 	    !(pool = ht_map_memory(THREADS_MAX * sizeof *pool)))
 		return NULL;
@@ -108,7 +106,7 @@ ht_thread_self(void)
 	if (!t)
 		t = fresh(tid);
 	if (t) {
-		self = t;
+		ht_self = t;
 		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
 	}
 	return t;
