@@ -15,7 +15,7 @@
 enum ht_event_kind {
 	HT_EV_ALLOC,	   /* +   cls, address */
 	HT_EV_FREE,	   /* -   cls, temporary, age, thread, address */
-	HT_EV_UNFREE,	   /* #F  cls, temporary: what the free had said */
+	HT_EV_UNFREE,	   /* #F  cls, address, temporary: as the free said */
 	HT_EV_TIME,	   /* c   value: ms since the start */
 	HT_EV_RSS,	   /* R   value: pages */
 	HT_EV_VERSION,	   /* v   value: tool version; id: format version */

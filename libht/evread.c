@@ -552,6 +552,16 @@ get_class(struct ht_evread *r, struct cursor *c, uint32_t *cls, int *rc)
 	return 0;
 }
 
+/* ` @<address>`, if it is there. */
+static int
+get_address(struct cursor *c, uint64_t *address)
+{
+	if (c->end - c->p < 3 || c->p[0] != ' ' || c->p[1] != '@')
+		return 0;
+	c->p += 2;
+	return ht_hex_parse(&c->p, c->end, address);
+}
+
 static int
 read_alloc(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
@@ -561,12 +571,7 @@ read_alloc(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 
 	if (get_class(r, c, &cls, &rc) < 0)
 		return rc;
-	if (c->end - c->p > 2 && c->p[0] == ' ' && c->p[1] == '@') {
-		c->p += 2;
-		if (ht_hex_parse(&c->p, c->end, &address) < 0)
-			return broken(r);
-	}
-	if (get_end(c) < 0)
+	if (get_address(c, &address) < 0 || get_end(c) < 0)
 		return broken(r);
 	count_alloc(r, ev, cls);
 	ev->address = address;
@@ -594,12 +599,13 @@ static int
 read_unfree(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	struct ht_class *k;
+	uint64_t address = 0;
 	uint32_t cls;
 	int rc;
 
 	if (get_class(r, c, &cls, &rc) < 0)
 		return rc;
-	if (get_end(c) < 0)
+	if (get_address(c, &address) < 0 || get_end(c) < 0)
 		return broken(r);
 	k = &r->t.cls[cls];
 	if (k->live == k->allocs)
@@ -609,6 +615,7 @@ read_unfree(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	ev->kind = HT_EV_UNFREE;
 	ev->cls = cls;
 	ev->temporary = k->freed_temp;
+	ev->address = address;
 	k->freed_temp = false;
 	return 1;
 }

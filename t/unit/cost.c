@@ -77,7 +77,8 @@ one_event(struct model *m, struct ht_out *out)
 		m->temporary[c] -= m->undo_temporary[c];
 		m->undo_temporary[c] = false;
 		up(m, c);
-		ht_evwrite_unfree(out, (uint32_t)c);
+		ht_evwrite_unfree(
+		    out, (uint32_t)c, rnd(2) ? 0 : 1 + rnd(1 << 30));
 		return;
 	}
 	if (what < 80 && m->last >= 0)

@@ -147,7 +147,7 @@ fields(void **state)
 					"+ 1\n"
 					"- 0 o3e8 w2 t @7f00\n"
 					"- 1 x\n"
-					"#F 0\n"
+					"#F 0 @7f00\n"
 					"#E exit 2a\n");
 	struct ht_event ev;
 
@@ -174,6 +174,7 @@ fields(void **state)
 	assert_false(ev.temporary);
 	assert_int_equal(next(r, &ev), HT_EV_UNFREE);
 	assert_true(ev.temporary);
+	assert_int_equal(ev.address, 0x7f00);
 	assert_int_equal(r->t.cls[0].live, 1);
 	assert_int_equal(next(r, &ev), HT_EV_END);
 	assert_int_equal(ev.end, HT_END_EXIT);
