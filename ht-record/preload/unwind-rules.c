@@ -40,7 +40,7 @@ slow_read(void *arg, uint64_t addr, unsigned size, uint64_t *value)
 static bool
 slow_step(struct slow *s)
 {
-	uint64_t pc = s->regs.reg[HT_REG_RIP] - !s->exact, cfa;
+	uint64_t pc = s->regs.reg[HT_REG_RIP] - !s->exact, cfa, sp;
 	struct ht_cfi_fde fde;
 	struct ht_cfi_row row;
 
@@ -48,6 +48,10 @@ slow_step(struct slow *s)
 	    ht_cfi_step(&row, &s->regs, &cfa, slow_read, &s->stack) != 0)
 		return false;
 	s->exact = fde.restorer;
+	/* On another stack, its range spares a system call for each word. */
+	sp = s->regs.reg[HT_REG_RSP] - 8;
+	if (sp < s->stack.lo || sp >= s->stack.hi)
+		ht_stack_switch(&s->stack, sp);
 	return true;
 }
 

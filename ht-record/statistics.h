@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What ht-record says at the end. */
-#ifndef HT_REPORT_H
-#define HT_REPORT_H
+#ifndef HT_STATISTICS_H
+#define HT_STATISTICS_H
 
 #include "ht-record/job.h"
 #include "ht-record/sink.h"

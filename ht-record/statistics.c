@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "ht-record/report.h"
+#include "ht-record/statistics.h"
 #include "libht/fmt.h"
 #include "libht/str.h"
 

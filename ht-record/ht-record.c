@@ -10,7 +10,7 @@
 
 #include "ht-record/job.h"
 #include "ht-record/program.h"
-#include "ht-record/report.h"
+#include "ht-record/statistics.h"
 #include "ht-record/sink.h"
 #include "libht/mem.h"
 #include "libht/opt.h"
