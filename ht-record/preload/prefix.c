@@ -134,35 +134,25 @@ first_changed(const struct ht_memory *m, size_t n)
 /*
  * Remembered frame `d` was met, and word number `changed` - 1 has changed: the
  * frames from `d` to the one that read it are the same, what is further out
- * is to be walked again, from there.
+ * is to be walked again. Steps over them.
  */
 static bool
 resume(struct search *s, size_t d, size_t changed)
 {
-	struct ht_memory *m = s->m;
-	uint64_t fp = s->w.fp;
+	const struct ht_memory *m = s->m;
 
 	for (;; d--) {
 		struct known k = m->known[d];
-		size_t first = d > 0 ? m->known[d - 1].words : 0;
 
-		k.fp = fp;
 		if (s->n == m->cap)
 			return false;
+		k.fp = s->w.fp;
 		add_fresh(s, &k);
-		s->w.pc = k.pc + 1;
-		s->w.sp = k.sp;
-		s->w.fp = fp;
+		if (!walk_fast(&s->w, k.rule, &s->log))
+			return false;
 		s->candidate = d;
-		if (first < changed)
-			return walk_fast(&s->w, k.rule, &s->log);
-		/* The bound matters if a handler has rewritten the memory
-		 * meanwhile; then nothing comes of all this. */
-		for (size_t i = first; i < k.words && i < first + HT_WORDS_MAX;
-		    i++)
-			*s->log++ = m->word[i];
-		if (restores_fp(k.rule))
-			fp = m->known[d - 1].fp;
+		if (d == 0 || m->known[d - 1].words < changed)
+			return true;
 	}
 }
 
@@ -232,11 +222,16 @@ add_to_memory(struct search *s, size_t keep)
 		size_t at = m->fresh[i].words;
 
 		*k = m->fresh[i];
+		for (; at < end; at++) {
+			/* The last word is the return address, the one before
+			 * the caller's rbp, if the step restores that: of no
+			 * interest where nothing depends on it. */
+			if (live || !restores_fp(k->rule) || at + 2 != end)
+				m->word[words++] = m->fresh_word[at];
+		}
+		end = m->fresh[i].words;
 		live = uses_fp(k->rule) || (live && !restores_fp(k->rule));
 		k->fp_live = live;
-		while (at < end)
-			m->word[words++] = m->fresh_word[at++];
-		end = m->fresh[i].words;
 		k->words = (uint32_t)words;
 		node = ht_node_child(node, k->frame);
 		k->node = node;
@@ -339,6 +334,7 @@ ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
 	    .m = t->memory,
 	    .w = {.pc = from->pc, .sp = from->sp, .fp = from->fp},
 	};
+	uint64_t hi;
 	size_t met;
 
 	if (unlikely(!s.m))
@@ -346,6 +342,7 @@ ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
 	if (unlikely(!s.m || !epoch))
 		return 0;
 	ht_stack_enter(&s.w.stack, from->sp - 8);
+	hi = s.w.stack.hi;
 	if (!take_memory(s.m, from, &s.w.stack))
 		return 0;
 	if (unlikely(s.m->epoch != epoch)) {
@@ -359,7 +356,7 @@ ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
 		node = commit(t, &s, met, seq, from);
 	if (unlikely(!node) && s.n == s.m->cap)
 		grow(t);
-	if (likely(s.w.jumps == 0))
+	if (unlikely(s.w.stack.hi != hi && s.w.jumps == 0))
 		ht_stack_leave(&s.w.stack);
 	return node;
 }
