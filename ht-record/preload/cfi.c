@@ -1263,6 +1263,25 @@ is_entry(uint64_t pc)
 	       (e && pc - (uintptr_t)e - e->e_entry < ENTRY_SIZE);
 }
 
+/*
+ * Whether a function of makecontext's returns here, to the first instruction
+ * of glibc's __start_context, which leaves for another context.
+ */
+static bool
+is_start_context(uint64_t pc)
+{
+	/* mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi */
+	static const char code[] = "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff";
+	struct module m;
+	struct bytes in;
+
+	if (module_find(&m, pc) != 0)
+		return false;
+	in = module_bytes(&m, pc + 1);
+	return !in.bad && in.end - in.p >= (ptrdiff_t)sizeof(code) - 1 &&
+	       memcmp(in.p, code, sizeof(code) - 1) == 0;
+}
+
 uint64_t
 ht_cfi_rule(uint64_t pc)
 {
@@ -1270,7 +1289,8 @@ ht_cfi_rule(uint64_t pc)
 	struct ht_cfi_row row;
 
 	if (ht_cfi_find(pc, &fde) != 0)
-		return is_entry(pc) ? HT_RULE_END : HT_RULE_NONE;
+		return is_entry(pc) || is_start_context(pc) ? HT_RULE_END
+							    : HT_RULE_NONE;
 	if (ht_cfi_row(&fde, pc, &row) != 0)
 		return HT_RULE_NONE;
 	return ht_cfi_condense(&fde, &row);

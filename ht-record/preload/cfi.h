@@ -112,7 +112,7 @@ uint64_t ht_cfi_condense(
     const struct ht_cfi_fde *fde, const struct ht_cfi_row *row);
 
 /* All three in one; HT_RULE_NONE when one of them fails, but HT_RULE_END where
- * the process was entered. */
+ * the process or a coroutine of makecontext's was entered. */
 uint64_t ht_cfi_rule(uint64_t pc);
 
 /* The rule of `pc`, kept in *word once it is known. */
