@@ -79,6 +79,7 @@ walk_slow(
     struct walk *w, struct slow *s, size_t at, const struct ht_context *from)
 {
 	const uint64_t *reg = s->regs.reg;
+	uint64_t sp;
 
 	if (!s->begun && !slow_begin(s, from))
 		return false;
@@ -90,11 +91,14 @@ walk_slow(
 	    !slow_step(s))
 		return false;
 	s->at++;
-	if (!(reg[HT_REG_RSP] > w->sp && reg[HT_REG_RSP] <= w->stack.hi) &&
-	    !walk_move(w, reg[HT_REG_RSP]))
+	sp = reg[HT_REG_RSP];
+	/* A frame without a word on the stack has its return address in a
+	 * register; like a jump, that may not go on for ever. */
+	if (sp == w->sp ? ++w->jumps > JUMPS_MAX
+			: (sp < w->sp || sp > w->stack.hi) && !walk_move(w, sp))
 		return false;
 	w->pc = reg[HT_REG_RIP];
-	w->sp = reg[HT_REG_RSP];
+	w->sp = sp;
 	w->fp = reg[HT_REG_RBP];
 	w->exact = s->exact;
 	return true;
