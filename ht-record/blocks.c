@@ -5,15 +5,8 @@
 #include "ht-record/blocks.h"
 #include "libht/mem.h"
 
-#define ADDRESS_BITS 47
-#define LEAF_BITS    20 /* of the address, in a leaf */
-#define GRAIN_BITS   5
-#define TOP_SIZE     (sizeof(uint64_t *) << (ADDRESS_BITS - LEAF_BITS))
-#define LEAF_SIZE    (sizeof(uint64_t) << (LEAF_BITS - GRAIN_BITS))
-
-/* A word of the shadow: 0 free, else class 32 | birth 30 | upper half of the
- * 32 bytes 1 | used 1. */
-#define USED UINT64_C(1)
+#define TOP_SIZE  (sizeof(uint64_t *) << (HT_ADDRESS_BITS - HT_LEAF_BITS))
+#define LEAF_SIZE (sizeof(uint64_t) << (HT_LEAF_BITS - HT_GRAIN_BITS))
 
 static void *
 sparse(size_t size)
@@ -32,78 +25,29 @@ ht_blocks_init(struct ht_blocks *b)
 	return b->leaf ? 0 : -1;
 }
 
-static uint64_t
-pack(uint64_t address, struct ht_block k)
+uint64_t *
+ht_blocks_new_leaf(struct ht_blocks *b, uint64_t address)
 {
-	uint32_t birth = k.birth < HT_BIRTH_MAX ? k.birth : HT_BIRTH_MAX;
+	uint64_t *leaf = sparse(LEAF_SIZE);
 
-	return (uint64_t)k.cls << 32 | (uint64_t)birth << 2 |
-	       (address >> 4 & 1) << 1 | USED;
+	if (!leaf)
+		return NULL; /* the map will do */
+	b->leaf[address >> HT_LEAF_BITS] = leaf;
+	HT_GROW(b->made, b->cap, b->leaves + 1);
+	b->made[b->leaves++] = leaf;
+	return leaf;
 }
 
-static struct ht_block
-unpack(uint64_t word)
+void
+ht_blocks_put_other(struct ht_blocks *b, uint64_t address, uint64_t word)
 {
-	return (struct ht_block){
-	    .cls = (uint32_t)(word >> 32),
-	    .birth = (uint32_t)word >> 2,
-	};
-}
-
-static bool
-is_half(uint64_t word, uint64_t address)
-{
-	return word & USED && (word >> 1 & 1) == (address >> 4 & 1);
-}
-
-/* The shadow's word for `address`; NULL if the shadow cannot hold it, or
- * there is no leaf and none is to be made. */
-static uint64_t *
-word_of(struct ht_blocks *b, uint64_t address, bool make)
-{
-	uint64_t **leaf;
-
-	if (address & 15 || address >> ADDRESS_BITS)
-		return NULL;
-	leaf = &b->leaf[address >> LEAF_BITS];
-	if (ht_unlikely(!*leaf)) {
-		if (!make || !(*leaf = sparse(LEAF_SIZE)))
-			return NULL;
-		HT_GROW(b->made, b->cap, b->leaves + 1);
-		b->made[b->leaves++] = *leaf;
-	}
-	return &(*leaf)[(address & ((1u << LEAF_BITS) - 1)) >> GRAIN_BITS];
+	*ht_map_put(&b->others, address, NULL) = word;
 }
 
 bool
-ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
-    struct ht_block *old)
+ht_blocks_take_other(struct ht_blocks *b, uint64_t address, uint64_t *word)
 {
-	bool was = ht_blocks_take(b, address, old);
-	uint64_t *w = word_of(b, address, true);
-
-	if (ht_likely(w && !*w))
-		*w = pack(address, new);
-	else
-		*ht_map_put(&b->others, address, NULL) = pack(address, new);
-	return was;
-}
-
-bool
-ht_blocks_take(struct ht_blocks *b, uint64_t address, struct ht_block *old)
-{
-	uint64_t *w = word_of(b, address, false);
-	uint64_t word;
-
-	if (ht_likely(w && is_half(*w, address))) {
-		word = *w;
-		*w = 0;
-	} else if (b->others.count == 0 ||
-	           !ht_map_del(&b->others, address, &word)) {
-		return false;
-	}
-	*old = unpack(word);
-	return true;
+	return ht_map_del(&b->others, address, word);
 }
 
 void

@@ -28,12 +28,111 @@ struct ht_blocks {
 
 /* 0, or -1 when the kernel has no address space for it. */
 int ht_blocks_init(struct ht_blocks *b);
-/* Puts the block; true if there was one at the address: *old is it. */
-bool ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
-    struct ht_block *old);
-/* Takes the block out; false if there is none. */
-bool ht_blocks_take(struct ht_blocks *b, uint64_t address,
-    struct ht_block *old);
 void ht_blocks_release(struct ht_blocks *b);
+
+/* Puts the block; true if there was one at the address: *old is it. */
+static inline bool ht_blocks_put(struct ht_blocks *b, uint64_t address,
+    struct ht_block new, struct ht_block *old);
+/* Takes the block out; false if there is none. */
+static inline bool ht_blocks_take(struct ht_blocks *b, uint64_t address,
+    struct ht_block *old);
+/* Fetches what the two will need of this address into the cache. */
+static inline void ht_blocks_prefetch(const struct ht_blocks *b,
+    uint64_t address);
+
+/* ---- how it is done --------------------------------------------------- */
+
+#define HT_ADDRESS_BITS 47
+#define HT_LEAF_BITS    20 /* of the address, in a leaf */
+#define HT_GRAIN_BITS   5
+
+/* The slow sides: a leaf that is not there yet, the hash map. */
+uint64_t *ht_blocks_new_leaf(struct ht_blocks *b, uint64_t address);
+void ht_blocks_put_other(struct ht_blocks *b, uint64_t address, uint64_t word);
+bool ht_blocks_take_other(struct ht_blocks *b, uint64_t address,
+    uint64_t *word);
+
+/* A word of the shadow: 0 free, else class 32 | birth 30 | upper half of the
+ * 32 bytes 1 | used 1. */
+static inline uint64_t
+ht_block_pack(uint64_t address, struct ht_block k)
+{
+	uint32_t birth = k.birth < HT_BIRTH_MAX ? k.birth : HT_BIRTH_MAX;
+
+	return (uint64_t)k.cls << 32 | (uint64_t)birth << 2 |
+	       (address >> 4 & 1) << 1 | 1;
+}
+
+static inline struct ht_block
+ht_block_unpack(uint64_t word)
+{
+	return (struct ht_block){
+	    .cls = (uint32_t)(word >> 32),
+	    .birth = (uint32_t)word >> 2,
+	};
+}
+
+static inline bool
+ht_blocks_in_shadow(uint64_t address)
+{
+	return !(address & 15) && !(address >> HT_ADDRESS_BITS);
+}
+
+static inline uint64_t *
+ht_blocks_word(uint64_t *leaf, uint64_t address)
+{
+	return &leaf[(address & ((1u << HT_LEAF_BITS) - 1)) >> HT_GRAIN_BITS];
+}
+
+static inline bool
+ht_blocks_take(struct ht_blocks *b, uint64_t address, struct ht_block *old)
+{
+	uint64_t *leaf, *w, word;
+
+	if (ht_likely(ht_blocks_in_shadow(address)) &&
+	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS])) {
+		w = ht_blocks_word(leaf, address);
+		if (ht_likely((*w & 3) == ((address >> 4 & 1) << 1 | 1))) {
+			*old = ht_block_unpack(*w);
+			*w = 0;
+			return true;
+		}
+	}
+	if (ht_likely(b->others.count == 0) ||
+	    !ht_blocks_take_other(b, address, &word))
+		return false;
+	*old = ht_block_unpack(word);
+	return true;
+}
+
+static inline bool
+ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
+    struct ht_block *old)
+{
+	bool was = ht_blocks_take(b, address, old);
+	uint64_t *leaf = NULL, *w;
+
+	if (ht_likely(ht_blocks_in_shadow(address))) {
+		leaf = b->leaf[address >> HT_LEAF_BITS];
+		if (ht_unlikely(!leaf))
+			leaf = ht_blocks_new_leaf(b, address);
+	}
+	w = leaf ? ht_blocks_word(leaf, address) : NULL;
+	if (ht_likely(w && !*w))
+		*w = ht_block_pack(address, new);
+	else
+		ht_blocks_put_other(b, address, ht_block_pack(address, new));
+	return was;
+}
+
+static inline void
+ht_blocks_prefetch(const struct ht_blocks *b, uint64_t address)
+{
+	uint64_t *leaf;
+
+	if (ht_likely(ht_blocks_in_shadow(address)) &&
+	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS]))
+		__builtin_prefetch(ht_blocks_word(leaf, address), 1);
+}
 
 #endif

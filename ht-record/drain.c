@@ -7,7 +7,8 @@
 #include "ht-record/drain.h"
 #include "ht-record/shm.h"
 
-#define BATCH     1024 /* records between two moves of the tail */
+#define BATCH     64   /* records taken at a time, and prefetched for */
+#define TAIL_STEP 1024 /* records between two moves of the tail */
 #define LOOKAHEAD 4096 /* records searched for how a realloc went */
 
 static inline bool
@@ -90,26 +91,41 @@ give_room(struct ht_ring *r, uint64_t pos, bool half)
 	}
 }
 
+/* The next records that are there, at most BATCH; returns how many. */
+static size_t
+gather(const struct ht_drain *d, size_t max, struct ht_rec rec[BATCH])
+{
+	const struct ht_ring *r = d->ring;
+	const struct ht_rec *records = ht_shm_records(r);
+	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+	size_t n = 0;
+
+	for (; n < max && n < BATCH; n++) {
+		const struct ht_rec *slot = &records[(d->pos + n) & mask];
+
+		if (!is_published(r, slot, d->pos + n, &rec[n].w1))
+			break;
+		rec[n].w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED);
+		ht_trace_prefetch(d->trace, &rec[n]);
+	}
+	return n;
+}
+
 size_t
 ht_drain(struct ht_drain *d, size_t max)
 {
 	struct ht_ring *r = d->ring;
-	const struct ht_rec *records = ht_shm_records(r);
-	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+	uint64_t half = (uint64_t)1 << r->shift >> 1;
 	uint64_t first = d->pos, told = d->pos;
-	struct ht_rec rec;
+	struct ht_rec rec[BATCH];
+	size_t n;
 
-	while (d->pos - first < max) {
-		const struct ht_rec *slot = &records[d->pos & mask];
-
-		if (!is_published(r, slot, d->pos, &rec.w1))
-			break;
-		rec.w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED);
-		take(d, &rec);
-		d->pos++;
-		if (d->pos - told == BATCH) {
+	while ((n = gather(d, max - (d->pos - first), rec)) > 0) {
+		for (size_t i = 0; i < n; i++, d->pos++)
+			take(d, &rec[i]);
+		if (d->pos - told >= TAIL_STEP) {
 			told = d->pos;
-			give_room(r, told, told - first > mask / 2);
+			give_room(r, told, told - first >= half);
 		}
 	}
 	give_room(r, d->pos, true);

@@ -7,19 +7,14 @@
 #include <unistd.h>
 
 #include "ht-record/blocks.h"
+#include "ht-record/classes.h"
 #include "ht-record/names.h"
 #include "ht-record/shm.h"
 #include "ht-record/trace.h"
 #include "libht/evwrite.h"
-#include "libht/map.h"
 #include "libht/mem.h"
 
 #define NOBODY UINT64_MAX /* no address: not what a thread allocated last */
-
-struct class {
-	uint64_t size;
-	uint32_t thread;
-};
 
 /* A realloc whose `-` is written and whose result has not been seen: it is
  * the thread's next record. */
@@ -38,9 +33,7 @@ struct ht_trace {
 	struct ht_trace_stats stats;
 	struct ht_names names;      /* stacks, modules and threads */
 	struct ht_blocks blocks;
-	struct ht_map class_of;     /* record word w0, thread ours -> id + 1 */
-	struct class *class;
-	size_t classes, class_cap;
+	struct ht_classes classes;
 	/* By thread: the address of the block it allocated as its latest
 	 * event, for temporaries. */
 	uint64_t last[HT_THREAD_MAX + 1];
@@ -66,6 +59,7 @@ ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
 		free(t);
 		return NULL;
 	}
+	ht_classes_init(&t->classes);
 	ht_names_init(&t->names, ring, pid);
 	return t;
 }
@@ -95,8 +89,7 @@ ht_trace_free(struct ht_trace *t)
 	}
 	ht_names_release(&t->names);
 	ht_blocks_release(&t->blocks);
-	ht_map_release(&t->class_of);
-	free(t->class);
+	ht_classes_release(&t->classes);
 	free(t);
 }
 
@@ -174,27 +167,35 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 
 /* ---- events ----------------------------------------------------------- */
 
+/* The record's first word, with the thread's number in the trace. */
+static uint64_t
+class_key(const struct ht_rec *rec, uint32_t thread)
+{
+	return ht_rec_w0(ht_rec_stack(rec), ht_rec_size(rec), thread);
+}
+
+static __attribute__((noinline)) uint32_t
+new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
+{
+	struct ht_class_info info = {
+	    .size = ht_rec_size(rec),
+	    .high = ht_names_high_bits(&t->names, ht_rec_stack(rec)),
+	    .thread = thread,
+	};
+	uint32_t stack = ht_names_stack(&t->names, t->out, ht_rec_stack(rec),
+	    &info.size);
+
+	ht_evwrite_class(t->out, info.size, stack, thread, 0);
+	return ht_classes_add(&t->classes, class_key(rec, thread), &info);
+}
+
 /* The class of a record that allocates, defined on first sight. */
-static uint32_t
+static inline uint32_t
 class_of(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
-	uint64_t key = ht_rec_w0(ht_rec_stack(rec), ht_rec_size(rec), thread);
-	uint64_t *id = ht_map_put(&t->class_of, key, NULL);
-	struct class *c;
-	uint64_t size;
-	uint32_t stack;
+	uint32_t id = ht_classes_find(&t->classes, class_key(rec, thread));
 
-	if (ht_likely(*id))
-		return (uint32_t)*id - 1;
-	size = ht_rec_size(rec);
-	stack = ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &size);
-	HT_GROW(t->class, t->class_cap, t->classes + 1);
-	c = &t->class[t->classes++];
-	c->size = size;
-	c->thread = thread;
-	*id = t->classes;
-	ht_evwrite_class(t->out, size, stack, thread, 0);
-	return (uint32_t)*id - 1;
+	return ht_likely(id) ? id - 1 : new_class(t, rec, thread);
 }
 
 static uint64_t
@@ -207,7 +208,7 @@ static void
 block_dies(struct ht_trace *t, struct ht_block b, uint64_t address,
     uint32_t thread)
 {
-	const struct class *c = &t->class[b.cls];
+	const struct ht_class_info *c = &t->classes.info[b.cls];
 	bool temporary = t->last[c->thread] == address &&
 	                 thread == c->thread;
 	bool rule = t->last_plus == b.cls + 1;
@@ -225,25 +226,27 @@ block_dies(struct ht_trace *t, struct ht_block b, uint64_t address,
 }
 
 static void
-block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint64_t address,
-    uint32_t thread)
+block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
 	struct ht_block old, b = {
 	    .cls = class_of(t, rec, thread),
 	    .birth = (uint32_t)t->stats.ms,
 	};
+	const struct ht_class_info *c = &t->classes.info[b.cls];
+	uint64_t address = ht_rec_ptr(rec) | c->high;
 
 	if (ht_unlikely(ht_blocks_put(&t->blocks, address, b, &old))) {
 		/* Its free escaped us. It happened, before this. */
 		t->stats.missed++;
 		ht_evwrite_missed(t->out, 1);
-		block_dies(t, old, address, t->class[old.cls].thread);
+		block_dies(
+		    t, old, address, t->classes.info[old.cls].thread);
 	}
 	ht_evwrite_alloc(t->out, b.cls, shown(t, address));
 	t->last_plus = b.cls + 1;
 	t->last[thread] = address;
 	t->stats.allocations++;
-	t->stats.leaked += t->class[b.cls].size;
+	t->stats.leaked += c->size;
 	t->stats.leaked_blocks++;
 	if (t->stats.leaked > t->stats.peak) {
 		t->stats.peak = t->stats.leaked;
@@ -297,7 +300,7 @@ undo(struct ht_trace *t, const struct intent *i)
 	t->last_plus = 0;
 	ht_blocks_put(&t->blocks, i->address, i->block, &old);
 	t->stats.temporary -= i->temporary;
-	t->stats.leaked += t->class[i->block.cls].size;
+	t->stats.leaked += t->classes.info[i->block.cls].size;
 	t->stats.leaked_blocks++;
 }
 
@@ -345,8 +348,8 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 	switch (ht_rec_kind(rec->w1)) {
 	case HT_REC_ALLOC:
 	case HT_REC_REALLOC_DONE:
-		block_is_born(t, rec, address_of(t, rec),
-		    ht_names_thread(&t->names, t->out, slot));
+		block_is_born(
+		    t, rec, ht_names_thread(&t->names, t->out, slot));
 		break;
 	case HT_REC_FREE:
 		on_free(t, address_of(t, rec),
@@ -371,6 +374,15 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 	case HT_REC_NONE:
 		break;
 	}
+}
+
+void
+ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec)
+{
+	/* The thread's number is mostly that of its slot. */
+	if (ht_rec_kind(rec->w1) != HT_REC_FREE)
+		ht_classes_prefetch(&t->classes, rec->w0);
+	ht_blocks_prefetch(&t->blocks, ht_rec_ptr(rec));
 }
 
 void

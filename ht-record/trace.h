@@ -43,6 +43,9 @@ void ht_trace_begin(struct ht_trace *t, char *const argv[]);
 void ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
     enum ht_rec_kind result);
 
+/* Fetches what this record will need into the cache. */
+void ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec);
+
 /* It is `ms` now; writes that if it is news. */
 void ht_trace_time(struct ht_trace *t, uint64_t ms);
 /* The resident set at `ms`, in pages; writes both if the set is another. */

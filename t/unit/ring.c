@@ -49,6 +49,12 @@ ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages)
 	(void)t, (void)ms, (void)pages;
 }
 
+void
+ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec)
+{
+	(void)t, (void)rec;
+}
+
 /* The consumer: each thread's records come whole and in its order. */
 static uint64_t seen[THREADS + 1], got, lost, ticks;
 static uint64_t wrong;
