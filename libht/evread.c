@@ -387,8 +387,10 @@ read_frame(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	f.first = (uint32_t)t->nfn;
 	good = get_num(c, &f.ip) == 0 && get_string(r, c, &f.module) == 0 &&
 	       read_functions(r, c) == 0;
-	if (!good)
+	if (!good) {
 		t->nfn = f.first;
+		f.module = 0;
+	}
 	f.count = (uint32_t)(t->nfn - f.first);
 	HT_GROW(t->frame, t->frame_cap, t->nframe + 1);
 	t->frame[t->nframe++] = f;
