@@ -29,6 +29,36 @@ struct dwarf {
 	void *arg;
 };
 
+/*
+ * A walk over a tree of DIEs only ever goes forward in the file. References
+ * to siblings in a broken one may not, and then have us walk in circles, or
+ * as good as: each subtree twice, in it each subtree twice.
+ */
+struct walk {
+	const void *last;
+};
+
+static bool
+forward(struct walk *w, const Dwarf_Die *die)
+{
+	if (die->addr <= w->last)
+		return false;
+	w->last = die->addr;
+	return true;
+}
+
+static bool
+first_child(struct walk *w, Dwarf_Die *parent, Dwarf_Die *die)
+{
+	return !dwarf_child(parent, die) && forward(w, die);
+}
+
+static bool
+next_sibling(struct walk *w, Dwarf_Die *die)
+{
+	return !dwarf_siblingof(die, die) && forward(w, die);
+}
+
 /* --- tables -------------------------------------------------------------- */
 
 /* The code ranges of a DIE into a table. Their number. */
@@ -121,11 +151,12 @@ may_hold_functions(int tag)
 }
 
 static void
-collect(struct dwarf *d, struct unit *u, Dwarf_Die *parent, unsigned depth)
+collect(struct dwarf *d, struct unit *u, Dwarf_Die *parent, struct walk *w,
+    unsigned depth)
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
+	if (depth > MAX_DEPTH || !first_child(w, parent, &die))
 		return;
 	do {
 		int tag = dwarf_tag(&die);
@@ -133,8 +164,8 @@ collect(struct dwarf *d, struct unit *u, Dwarf_Die *parent, unsigned depth)
 		if (tag == DW_TAG_subprogram)
 			add_function(d, u, &die);
 		if (may_hold_functions(tag) && dwarf_haschildren(&die))
-			collect(d, u, &die, depth + 1);
-	} while (!dwarf_siblingof(&die, &die));
+			collect(d, u, &die, w, depth + 1);
+	} while (next_sibling(w, &die));
 }
 
 static bool
@@ -174,7 +205,7 @@ prepare(struct dwarf *d, struct unit *u)
 	if (!u->has_body)
 		return;
 	u->scoped = scoped_language(&u->body);
-	collect(d, u, &u->body, 0);
+	collect(d, u, &u->body, &(struct walk){NULL}, 0);
 }
 
 /* A unit without ranges of its own has those of its functions. */
@@ -260,7 +291,7 @@ struct chain {
  */
 static void
 find_inlined(Dwarf_Die *parent, uint64_t addr, struct chain *now,
-    struct chain *best, unsigned depth)
+    struct chain *best, struct walk *w, unsigned depth)
 {
 	Dwarf_Die die;
 
@@ -269,7 +300,7 @@ find_inlined(Dwarf_Die *parent, uint64_t addr, struct chain *now,
 		best->n = now->n;
 	}
 	if (depth >= MAX_DEPTH || now->n == MAX_DEPTH ||
-	    dwarf_child(parent, &die))
+	    !first_child(w, parent, &die))
 		return;
 	do {
 		int tag = dwarf_tag(&die);
@@ -282,9 +313,9 @@ find_inlined(Dwarf_Die *parent, uint64_t addr, struct chain *now,
 			continue;
 		now->die[now->n] = die;
 		now->n += inlined;
-		find_inlined(&die, addr, now, best, depth + 1);
+		find_inlined(&die, addr, now, best, w, depth + 1);
 		now->n -= inlined;
-	} while (!dwarf_siblingof(&die, &die));
+	} while (next_sibling(w, &die));
 }
 
 static void
@@ -350,7 +381,7 @@ frames_of(struct unit *u, Dwarf_Die *function, uint64_t addr,
 
 	now.die[0] = *function;
 	now.n = 1;
-	find_inlined(function, addr, &now, &best, 0);
+	find_inlined(function, addr, &now, &best, &(struct walk){NULL}, 0);
 	/* The outermost of more than fit are left out. */
 	n = best.n < max ? best.n : max;
 	for (size_t i = 0; i < n; i++) {

@@ -7,6 +7,7 @@
 
 use strict;
 use warnings;
+no warnings 'portable';
 
 my @s;
 while (<>) {

@@ -21,6 +21,7 @@
 
 use strict;
 use warnings;
+no warnings 'portable';
 use Getopt::Std;
 
 my %o;
@@ -122,7 +123,8 @@ sub short {
 my %filtered;
 sub filter {
 	my ($f) = @_;
-	return $f if $f !~ /^_[ZD]\w+$/;
+	return $f if $f !~ /^_[ZD]\w+(?:\.[\w.]+)?$/;
+	$f =~ s/\..*//;
 	my $style = $f =~ /^_D/ ? '-s dlang' : '';
 	return $filtered{$f} //= do { chomp(my $t = `c++filt $style $f`); $t };
 }
