@@ -389,23 +389,31 @@ libunwind_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	return got;
 }
 
-/* The addresses that a walk without libunwind's caches meets. */
+/*
+ * The addresses that a walk without libunwind's caches meets, up to frame `n`
+ * of those in `from`.
+ */
 static size_t
-walk_afresh(void **pc, size_t max)
+walk_afresh(void **pc, size_t max, const struct ht_context *from, size_t n)
 {
 	struct unw_cursor c;
 	ucontext_t uc;
 	uint64_t rip;
-	size_t n = 0;
+	size_t got = 0, left = max;
 
 	unw.flush_cache(*unw.local_space, 0, 0);
 	unw.getcontext(&uc);
 	if (unw.init_local(&c, &uc) < 0)
 		return 0;
-	while (
-	    n < max && unw.step(&c) > 0 && unw.get_reg(&c, UNW_RIP, &rip) == 0)
-		pc[n++] = (void *)rip;
-	return n;
+	while (got < max && left > 0 && unw.step(&c) > 0 &&
+	       unw.get_reg(&c, UNW_RIP, &rip) == 0) {
+		pc[got++] = (void *)rip;
+		if (left < max)
+			left--;
+		else if (rip == from->pc)
+			left = n - 1;
+	}
+	return got;
 }
 
 static bool
@@ -458,17 +466,21 @@ ht_unwind_verify(const struct ht_context *from, const uint32_t *frame, size_t n,
 	void *few[128], **pc = few;
 	size_t cap = n + OWN_FRAMES_MAX + 2, npc;
 	int saved = errno, r;
+	bool broken;
 
 	if (cap > sizeof(few) / sizeof(few[0])) {
 		pc = ht_map_memory(cap * sizeof(*pc));
 		if (!pc)
 			return -1;
 	}
-	/* unw_backtrace() crashes on broken stacks, unw_step() does not. */
-	npc = end == HT_WALK_CUT ? 0 : (size_t)unw.backtrace(pc, (int)cap);
-	r = judge(from, frame, n, end, pc, npc);
-	if (r == 1 || npc == 0) {
-		npc = walk_afresh(pc, cap);
+	/* Of a broken stack it may not see more than we did: it would read
+	 * what cannot be read, and crash. */
+	broken = n > 0 && end != HT_WALK_MORE &&
+		 kind_of(frame[n - 1]) != HT_RULE_END;
+	npc = broken ? 0 : (size_t)unw.backtrace(pc, (int)cap);
+	r = broken ? 1 : judge(from, frame, n, end, pc, npc);
+	if (r == 1) {
+		npc = walk_afresh(pc, cap, from, broken ? n : cap);
 		r = judge(from, frame, n, end, pc, npc);
 	}
 	if (pc != few)
