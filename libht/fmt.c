@@ -27,24 +27,27 @@ ht_fmt_count(uint64_t n)
 	return f;
 }
 
-/* n / unit with three digits in all. Integers: rounding is the same
- * everywhere. */
+/* n / unit with three digits in all, more if they are before the point. In
+ * integers: rounding is the same everywhere. */
 static struct ht_fmt
 three_digits(uint64_t n, uint64_t unit, const char *name)
 {
+	static const unsigned scale[] = {100, 10, 1};
 	struct ht_fmt f;
-	uint64_t hundredths =
-	    n / unit * 100 + (n % unit * 100 + unit / 2) / unit;
+	uint64_t v = 0;
+	size_t i;
 
-	if (hundredths < 1000)
-		snprintf(f.s, sizeof f.s, "%" PRIu64 ".%02" PRIu64 " %s",
-		    hundredths / 100, hundredths % 100, name);
-	else if (hundredths + 5 < 10000)
-		snprintf(f.s, sizeof f.s, "%" PRIu64 ".%" PRIu64 " %s",
-		    (hundredths + 5) / 100, (hundredths + 5) % 100 / 10, name);
+	for (i = 0; i < HT_LEN(scale); i++) {
+		v = (uint64_t)(((unsigned __int128)n * scale[i] + unit / 2) /
+			       unit);
+		if (v < 1000)
+			break;
+	}
+	if (i < 2)
+		snprintf(f.s, sizeof f.s, "%" PRIu64 ".%0*" PRIu64 " %s",
+		    v / scale[i], 2 - (int)i, v % scale[i], name);
 	else
-		snprintf(f.s, sizeof f.s, "%" PRIu64 " %s",
-		    (hundredths + 50) / 100, name);
+		snprintf(f.s, sizeof f.s, "%" PRIu64 " %s", v, name);
 	return f;
 }
 
@@ -134,25 +137,23 @@ is_operator(const char *s, size_t i)
 	       i - from < 2;
 }
 
-/* Template arguments `<…>` out of the name, in place. */
+/* The name without its template arguments, `<>` in their place. Returns its
+ * length, 0 where the brackets make no sense. */
 static size_t
-drop_templates(char *s, size_t len)
+drop_templates(char *out, const char *s, size_t len)
 {
-	size_t i, to = 0;
+	size_t i, n = 0;
 	int depth = 0;
 
 	for (i = 0; i < len; i++) {
-		if (s[i] == '<' && (depth > 0 || !is_operator(s, i))) {
-			if (depth++ == 0)
-				s[to++] = '<';
-		} else if (s[i] == '>' && depth > 0 && s[i - 1] != '-') {
-			if (--depth == 0)
-				s[to++] = '>';
-		} else if (depth == 0) {
-			s[to++] = s[i];
-		}
+		bool open = s[i] == '<' && (depth > 0 || !is_operator(s, i));
+		bool shut = s[i] == '>' && depth > 0 && s[i - 1] != '-';
+
+		if (depth == 0 || (shut && depth == 1))
+			out[n++] = s[i];
+		depth += open - shut;
 	}
-	return depth == 0 ? to : 0;
+	return depth == 0 ? n : 0;
 }
 
 /* The parameters, the last `(…)` with what follows it, out of the name. */
@@ -208,13 +209,18 @@ ht_fmt_function(struct ht_str *s, const char *name, size_t len, size_t width)
 {
 	struct ht_str all = {0};
 	size_t n, columns;
+	char *short_name;
 
 	add_escaped(&all, name, len);
 	columns = ht_fmt_width(all.data, all.len);
 	if (width > 0 && columns > width) {
-		n = drop_templates(all.data, all.len);
-		if (n > 0)
+		short_name = ht_malloc(all.len + 1);
+		n = drop_templates(short_name, all.data, all.len);
+		if (n > 0) {
+			memcpy(all.data, short_name, n);
 			all.len = n;
+		}
+		free(short_name);
 		columns = ht_fmt_width(all.data, all.len);
 	}
 	if (width > 0 && columns > width) {
