@@ -16,8 +16,9 @@
  *   address, that object's stacks can be wrong.
  * - A walk takes some 6 KB of stack, and can crash on a stack that is broken
  *   where libunwind trusts it.
- * - Signals are blocked and a lock is held while a pc is looked up that is
- *   not in the thread's cache. Nothing in there waits for anything else.
+ * - Signals are blocked throughout, and a lock is held while a pc is looked
+ *   up that is not in the thread's cache. Nothing in there waits for anything
+ *   else; where the program may make no system calls, signals are let through.
  * - A program that uses the same libunwind.so.8 gets the replacements, too;
  *   to it they do what the originals do.
  */
@@ -28,6 +29,7 @@
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -317,6 +319,32 @@ libunwind_init(void)
 	return ready ? 0 : -1;
 }
 
+/*
+ * libunwind's per-thread cache bears neither a walk inside a walk nor one that
+ * is never finished, because a handler jumped away: no signals meanwhile. By
+ * the system call, as libc's function would let its own signals through.
+ */
+struct blocked {
+	bool done;
+	uint64_t old;
+};
+
+static void
+signals_block(struct blocked *b)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	b->done = !ht_no_calls() && syscall(SYS_rt_sigprocmask, SIG_SETMASK,
+					&all, &b->old, 8) == 0;
+}
+
+static void
+signals_restore(const struct blocked *b)
+{
+	if (b->done)
+		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &b->old, NULL, 8);
+}
+
 /* The first of `pc` that is not of our own frames, or n. */
 static size_t
 skip_own(void *const *pc, size_t n, const struct ht_context *from)
@@ -379,8 +407,11 @@ libunwind_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	size_t cap = max / 2 > 1 ? max / 2 - 1 : 0, n, own, got;
 	int saved = errno;
 	void **pc = (void **)at;
+	struct blocked signals;
 
+	signals_block(&signals);
 	n = cap ? (size_t)unw.backtrace(pc, (int)cap) : 0;
+	signals_restore(&signals);
 	errno = saved;
 	own = skip_own(pc, n, from);
 	got = to_frames((uint64_t *)at + own, n - own, frame, end);
@@ -466,6 +497,7 @@ ht_unwind_verify(const struct ht_context *from, const uint32_t *frame, size_t n,
 	void *few[128], **pc = few;
 	size_t cap = n + OWN_FRAMES_MAX + 2, npc;
 	int saved = errno, r;
+	struct blocked signals;
 	bool broken;
 
 	if (cap > sizeof(few) / sizeof(few[0])) {
@@ -477,12 +509,14 @@ ht_unwind_verify(const struct ht_context *from, const uint32_t *frame, size_t n,
 	 * what cannot be read, and crash. */
 	broken = n > 0 && end != HT_WALK_MORE &&
 		 kind_of(frame[n - 1]) != HT_RULE_END;
+	signals_block(&signals);
 	npc = broken ? 0 : (size_t)unw.backtrace(pc, (int)cap);
 	r = broken ? 1 : judge(from, frame, n, end, pc, npc);
 	if (r == 1) {
 		npc = walk_afresh(pc, cap, from, broken ? n : cap);
 		r = judge(from, frame, n, end, pc, npc);
 	}
+	signals_restore(&signals);
 	if (pc != few)
 		munmap(pc, cap * sizeof(*pc));
 	errno = saved;
