@@ -64,7 +64,8 @@ ht_probe_init(void)
 
 	main_tp = (uintptr_t)__builtin_thread_pointer();
 	/* The last page of all is the kernel's or nobody's. */
-	may_ask = page_readable(here) && !page_readable(-PAGE);
+	may_ask =
+	    !ht_no_calls() && page_readable(here) && !page_readable(-PAGE);
 	return may_ask ? 0 : -1;
 }
 
@@ -121,7 +122,7 @@ enter_blind(struct ht_stack *s, uint64_t sp)
 	s->lo = sp & ~(PAGE - 1);
 	s->hi = s->lo + PAGE; /* the caller is running on it */
 	if (s->hi < end && end - sp < blind)
-		s->hi = end & ~(PAGE - 1);
+		s->hi = ((end - 1) | (PAGE - 1)) + 1;
 }
 
 static struct ht_stack

@@ -23,8 +23,9 @@ struct ht_stack {
 	uint64_t lo, hi;
 };
 
-/* To be called once, at start, with system calls allowed. 0, or -1: there is
- * no way to ask the kernel about memory; walks then end where they began. */
+/* To be called at start, by the main thread. 0, or -1: there is no way to ask
+ * the kernel about memory. Walks then see what the thread's own stack is sure
+ * to have, and of other stacks the page that they begin on. */
 int ht_probe_init(void);
 
 /* Whether the page of `addr` can be read: asks the kernel, if it may. */

@@ -308,8 +308,7 @@ libunwind_init(void)
 
 	if (ready)
 		return 0;
-	if (!ht_no_calls())
-		ht_probe_init();
+	ht_probe_init();
 	if (load() != 0) {
 		dlerror(); /* the program shall not see ours */
 		return -1;

@@ -161,8 +161,7 @@ rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 static int
 rules_init(void)
 {
-	if (!ht_no_calls())
-		ht_probe_init();
+	ht_probe_init();
 	return ht_cfi_rule((uintptr_t)rules_init + 1) == HT_RULE_NONE ? -1 : 0;
 }
 
