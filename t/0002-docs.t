@@ -96,6 +96,12 @@ fixtures() {
 	zstd -q -o heaptrack.app.4711.zst t.sym
 	mkdir src bin lib
 }
+# The other machine of an example is this one.
+mkdir "$TMP/fake"
+printf '#!/bin/sh\nshift\nexec sh -c "$*"\n' >"$TMP/fake/ssh"
+chmod +x "$TMP/fake/ssh"
+cp "$PROG/counts" "$TMP/fake/app"
+PATH=$TMP/fake:$PATH
 for page in "$SRC"/man/*.[157]; do
 	awk '/^\.Sh / { in_examples = $2 == "EXAMPLES"; next }
 	    in_examples && /^\.Bd/ { code = 1; next }

@@ -61,7 +61,7 @@ both() {
 		mv x hp.table
 	fi
 	same our.table hp.table "$t_name: each function as many calls"
-	ok '[ $(wc -l <our.table) -ge 2 ]' "$t_name: there is more than one"
+	ok '[ $(wc -l <our.table) -ge 1 ]' "$t_name: there is something to compare"
 	is $(($(value 'calls to allocation functions' hp.txt) - extra)) \
 	    "$(value 'calls to allocation functions' our.txt)" "$t_name: in all"
 

@@ -41,7 +41,7 @@ my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
     %cut, %addr, %last, $prev, $now, $ms, $pages, $end, $held, %held, $peak_at,
     %seen, %thread, %r, $symbolised, @allocs, @frees, $ours, $addresses,
-    @said_temporary, %ghost, %unfreed);
+    @said_temporary, %ghost);
 
 sub bad {
 	die "replay: $file:$.: $_[0]\n";
@@ -50,7 +50,7 @@ sub bad {
 sub start {
 	@size = @class_trace = @class_thread = @live = @allocs = @frees = ();
 	@t_ip = @t_parent = @s = @i = (undef);
-	%cut = %addr = %last = %thread = %seen = %ghost = %unfreed = ();
+	%cut = %addr = %last = %thread = %seen = %ghost = ();
 	@said_temporary = ();
 	%r = map { $_ => 0 } @fields;
 	($prev, $now, $ms, $pages, $end, $held) = (-1, 0, 0, 4096, undef, 0);
@@ -206,15 +206,9 @@ while (my $line = <$in>) {
 			$r{cross_frees}++ if exists $f{w};
 			if (exists $f{'@'}) {
 				my $b = delete $addr{$f{'@'}};
-				# Which of a class's blocks #F gave back is
-				# not said.
-				if (!$b && $unfreed{$c} && $ghost{$f{'@'}}) {
-					$b = $ghost{$f{'@'}};
-					$unfreed{$c}--;
-				}
 				bad(sprintf 'address %x is not live',
 				    $f{'@'}) unless $b;
-				$ghost{$f{'@'}} = $b;
+				$ghost{$f{'@'}} = [ @$b[0, 1], $temporary ];
 				bad("the block there is of class $b->[0]")
 				    if $b->[0] != $c;
 				my $truly = defined $last{$by} &&
@@ -307,17 +301,29 @@ while (my $line = <$in>) {
 		} elsif ($letter eq 'F') {
 			# The last free of this class did not happen: its
 			# realloc failed.
-			my $c = number($rest);
+			my ($n, $at) = split / @/, $rest;
+			my $c = number($n);
 			bad("class $c is not defined") unless $c <= $#size;
 			bad("class $c has no free to undo")
 			    unless $frees[$c] && defined $said_temporary[$c];
 			$r{frees}--;
 			$r{undone}++;
-			$r{temporary} -= $said_temporary[$c];
 			$frees[$c]--;
 			$live[$c]++;
 			$now += $size[$c];
-			$unfreed{$c}++;
+			my $temporary = $said_temporary[$c];
+			if (defined $at) {
+				$at = number($at);
+				my $b = delete $ghost{$at} or
+				    bad(sprintf 'nothing died at %x', $at);
+				bad("what died there was of class $b->[0]")
+				    if $b->[0] != $c;
+				bad(sprintf 'address %x is live', $at)
+				    if exists $addr{$at};
+				$addr{$at} = $b;
+				$temporary = $b->[2];
+			}
+			$r{temporary} -= $temporary;
 			$prev = -1;
 		} elsif ($letter eq 'U') {
 			$r{unknown_frees} += number($rest);
