@@ -41,7 +41,7 @@ my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
     %cut, %addr, %last, $prev, $now, $ms, $pages, $end, $held, %held, $peak_at,
     %seen, %thread, %r, $symbolised, @allocs, @frees, $ours, $addresses,
-    @said_temporary, %ghost);
+    @said_temporary, %ghost, $serial);
 
 sub bad {
 	die "replay: $file:$.: $_[0]\n";
@@ -181,8 +181,8 @@ while (my $line = <$in>) {
 				$addresses++;
 				bad(sprintf 'address %x is still live',
 				    $f{'@'}) if exists $addr{$f{'@'}};
-				$addr{$f{'@'}} = [ $c, $ms ];
-				$last{$by} = $f{'@'};
+				$addr{$f{'@'}} = [ $c, $ms, 0, ++$serial ];
+				$last{$by} = $serial;
 			}
 			$prev = $c;
 		} else {
@@ -208,11 +208,13 @@ while (my $line = <$in>) {
 				my $b = delete $addr{$f{'@'}};
 				bad(sprintf 'address %x is not live',
 				    $f{'@'}) unless $b;
-				$ghost{$f{'@'}} = [ @$b[0, 1], $temporary ];
+				$ghost{$f{'@'}} =
+				    [ @$b[0, 1], $temporary, $b->[3], $by,
+				    $last{$by} ];
 				bad("the block there is of class $b->[0]")
 				    if $b->[0] != $c;
 				my $truly = defined $last{$by} &&
-				    $last{$by} == $f{'@'} ? 1 : 0;
+				    $last{$by} == $b->[3] ? 1 : 0;
 				bad("temporary: said $temporary, is $truly")
 				    if $truly != $temporary;
 				delete $last{$by};
@@ -322,6 +324,9 @@ while (my $line = <$in>) {
 				    if exists $addr{$at};
 				$addr{$at} = $b;
 				$temporary = $b->[2];
+				# What the thread did last it did before that.
+				$last{$b->[4]} = $b->[5]
+				    unless defined $last{$b->[4]};
 			}
 			$r{temporary} -= $temporary;
 			$prev = -1;
