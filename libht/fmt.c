@@ -8,6 +8,7 @@
 #include "libht/fmt.h"
 #include "libht/mem.h"
 
+#define PART ((size_t)2048)
 #define DOTS "\xe2\x80\xa6" /* … */
 
 struct ht_fmt
@@ -211,6 +212,12 @@ ht_fmt_function(struct ht_str *s, const char *name, size_t len, size_t width)
 	size_t n, columns;
 	char *short_name;
 
+	/* Of one that is far too long two parts will do. */
+	if (width > 0 && len > 2 * PART + 16 * width) {
+		add_escaped(&all, name, PART);
+		name += len - PART;
+		len = PART;
+	}
 	add_escaped(&all, name, len);
 	columns = ht_fmt_width(all.data, all.len);
 	if (width > 0 && columns > width) {

@@ -138,6 +138,33 @@ printf 'v 100 3\n\033[2J\n' >hostile
 run "$BIN/ht-top" hostile
 is "$(LC_ALL=C tr -d '\n -~' <err)" "" "in messages too"
 
+# Two runs of one program at other addresses, symbolised and not: one row.
+for run in 1 2; do
+	sed "s/^i 56f3/i ${run}6f3/; s/^i 5612/i ${run}612/" \
+	    "$V/example-symbolized.ht" >s$run
+	sed "s/ 55d0 0 1000/ ${run}55d0 0 1000/; s/^t 56/t ${run}56/" \
+	    "$V/example.ht" >r$run
+done
+run "$BIN/ht-top" -p s1 s2
+is "$(grep -c ' grow  ' out)" 1 "runs are merged by symbol"
+like "$(out)" '^ +200 B 100.0 +4  grow' "with both costs"
+run "$BIN/ht-top" -p r1 r2
+is "$(grep -c '  app+0x42$' out)" 1 "or by module and offset"
+like "$(out)" '^ +200 B 100.0 +4  app\+0x42$' "with both costs"
+
+# A recursion 100,000 deep, and a name of 1 MB.
+perl -e 'print "v 100 3\n#H f ht-record 0.1.0\n#H 12 ht-symbolize 0.1.0\n",
+    "X deep\nI 1000 10\ns 1 m\ns 1 f\ns f423f ", "n" x 999999, "\ni 1 1 2\n",
+    "i 2 1 3\n";
+    printf "t %x %x\n", $_ % 9999 ? 1 : 2, $_ for 0 .. 99999;
+    print "a 1 186a0\na 1 30d4\n+ 0\n+ 1\n#E exit 0\n"' >deep
+for o in '' '-d 0' '--all-frames' '-d 0 -w 0'; do
+	run "$BIN/ht-top" -apTl $o deep
+	is "$status $(err)" "0 " "100,000 frames deep, 1 MB of name: '$o'"
+done
+run "$BIN/ht-top" -p deep
+is "$(perl -CS -ne 'chomp; print if length > 80' out)" "" "in 80 columns"
+
 # Notices.
 run "$BIN/ht-top" "$V/extensions.ht"
 like "$(out)" '^LOST: 16 events' "lost events"
