@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ht-symbolize/demangle.h"
 #include "ht-symbolize/dwarf.h"
 #include "ht-symbolize/spans.h"
+#include "libht/intern.h"
 #include "libht/map.h"
 #include "libht/mem.h"
+#include "libht/str.h"
 
 #define MAX_DEPTH 256 /* of nested DIEs; more is a broken file */
 
@@ -19,12 +22,16 @@ struct unit {
 	struct spans spans; /* of functions */
 	/* Functions without a linkage name: key → entry, see add_function. */
 	struct ht_map entry;
+	const char *between; /* scopes and names: `::` */
 };
 
 struct dwarf {
 	struct unit *unit;
 	size_t units, cap;
-	struct spans spans; /* of units */
+	struct spans spans;	 /* of units */
+	struct ht_map scope;	 /* a function's DIE → what it lies in, */
+	struct ht_intern scopes; /* a text in here; see note_scope */
+	struct ht_str text;
 	dwarf_is_code *is_code;
 	void *arg;
 };
@@ -131,6 +138,77 @@ add_function(struct dwarf *d, struct unit *u, Dwarf_Die *die)
 	*ht_map_put(&u->entry, (uintptr_t)key_of(die), NULL) = entry;
 }
 
+/* A DIE and those around it. */
+struct scope {
+	const struct scope *outer;
+	Dwarf_Die *die;
+};
+
+/* What stands before the name of something inside: `ns::A::`. A function
+ * that has a linkage name knows its own scopes. */
+static void
+scope_text(struct dwarf *d, const struct scope *s, const char *between)
+{
+	int tag = dwarf_tag(s->die);
+	const char *name;
+
+	if (tag == DW_TAG_compile_unit || tag == DW_TAG_lexical_block) {
+		if (s->outer)
+			scope_text(d, s->outer, between);
+		return;
+	}
+	name = tag == DW_TAG_subprogram ? linkage_name(s->die) : NULL;
+	if (!name || !demangle(name, &d->text)) {
+		if (s->outer)
+			scope_text(d, s->outer, between);
+		name = text_of(s->die, DW_AT_name);
+		ht_str_addz(&d->text, name ? name
+				      : tag == DW_TAG_namespace
+					  ? "(anonymous namespace)"
+					  : "{unnamed}");
+	}
+	ht_str_addz(&d->text, between);
+}
+
+/* The scope of a function that has no linkage name is not to be had from its
+ * DIE, which does not know the one it lies in; so it is kept here. */
+static void
+note_scope(
+    struct dwarf *d, struct unit *u, Dwarf_Die *die, const struct scope *scope)
+{
+	if (!u->scoped || !scope->outer ||
+	    dwarf_hasattr(die, DW_AT_linkage_name) ||
+	    dwarf_hasattr(die, DW_AT_MIPS_linkage_name) ||
+	    dwarf_hasattr(die, DW_AT_abstract_origin) ||
+	    dwarf_hasattr(die, DW_AT_specification))
+		return;
+	ht_str_clear(&d->text);
+	scope_text(d, scope, u->between);
+	*ht_map_put(&d->scope, (uintptr_t)die->addr, NULL) =
+	    ht_intern_add(&d->scopes, d->text.data, d->text.len, NULL);
+}
+
+/* The scope of the function, kept under the DIE that declares it. */
+static const char *
+scope_of(struct dwarf *d, Dwarf_Die *function)
+{
+	Dwarf_Die die = *function;
+	Dwarf_Attribute attr;
+
+	for (int i = 0; i < 4; i++) {
+		uint64_t *id = ht_map_get(&d->scope, (uintptr_t)die.addr);
+
+		if (id)
+			return ht_intern_get(&d->scopes, (uint32_t)*id);
+		if (!dwarf_attr(&die, DW_AT_abstract_origin, &attr) &&
+		    !dwarf_attr(&die, DW_AT_specification, &attr))
+			break;
+		if (!dwarf_formref_die(&attr, &die))
+			break;
+	}
+	return "";
+}
+
 static bool
 may_hold_functions(int tag)
 {
@@ -151,20 +229,23 @@ may_hold_functions(int tag)
 }
 
 static void
-collect(struct dwarf *d, struct unit *u, Dwarf_Die *parent, struct walk *w,
-    unsigned depth)
+collect(struct dwarf *d, struct unit *u, const struct scope *scope,
+    struct walk *w, unsigned depth)
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_DEPTH || !first_child(w, parent, &die))
+	if (depth > MAX_DEPTH || !first_child(w, scope->die, &die))
 		return;
 	do {
 		int tag = dwarf_tag(&die);
 
-		if (tag == DW_TAG_subprogram)
+		if (tag == DW_TAG_subprogram) {
 			add_function(d, u, &die);
+			note_scope(d, u, &die, scope);
+		}
 		if (may_hold_functions(tag) && dwarf_haschildren(&die))
-			collect(d, u, &die, w, depth + 1);
+			collect(
+			    d, u, &(struct scope){scope, &die}, w, depth + 1);
 	} while (next_sibling(w, &die));
 }
 
@@ -205,7 +286,8 @@ prepare(struct dwarf *d, struct unit *u)
 	if (!u->has_body)
 		return;
 	u->scoped = scoped_language(&u->body);
-	collect(d, u, &u->body, &(struct walk){NULL}, 0);
+	u->between = dwarf_srclang(&u->body) == DW_LANG_D ? "." : "::";
+	collect(d, u, &(struct scope){NULL, &u->body}, &(struct walk){NULL}, 0);
 }
 
 /* A unit without ranges of its own has those of its functions. */
@@ -259,6 +341,9 @@ dwarf_free(struct dwarf *d)
 		ht_map_release(&d->unit[i].entry);
 	}
 	spans_release(&d->spans);
+	ht_map_release(&d->scope);
+	ht_intern_release(&d->scopes);
+	ht_str_release(&d->text);
 	free(d->unit);
 	free(d);
 }
@@ -319,7 +404,8 @@ find_inlined(Dwarf_Die *parent, uint64_t addr, struct chain *now,
 }
 
 static void
-name_function(struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
+name_function(
+    struct dwarf *d, struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
 {
 	uint64_t *entry;
 
@@ -330,6 +416,7 @@ name_function(struct unit *u, Dwarf_Die *die, struct dwarf_frame *f)
 		return;
 	entry = ht_map_get(&u->entry, (uintptr_t)f->key);
 	f->entry = entry ? *entry : 0;
+	f->scope = scope_of(d, die);
 }
 
 static uint32_t
@@ -373,7 +460,7 @@ line_at(struct unit *u, uint64_t addr, struct dwarf_frame *f)
 }
 
 static size_t
-frames_of(struct unit *u, Dwarf_Die *function, uint64_t addr,
+frames_of(struct dwarf *d, struct unit *u, Dwarf_Die *function, uint64_t addr,
     struct dwarf_frame *frame, size_t max)
 {
 	struct chain now, best = {.n = 0};
@@ -388,7 +475,7 @@ frames_of(struct unit *u, Dwarf_Die *function, uint64_t addr,
 		struct dwarf_frame *f = &frame[i];
 
 		*f = (struct dwarf_frame){0};
-		name_function(u, &best.die[best.n - 1 - i], f);
+		name_function(d, u, &best.die[best.n - 1 - i], f);
 		if (i)
 			call_site(u, &best.die[best.n - i], f);
 	}
@@ -412,7 +499,7 @@ dwarf_frames(
 		f = spans_find(&u->spans, addr);
 		if (f)
 			return frames_of(
-			    u, &u->function[f->id], addr, frame, max);
+			    d, u, &u->function[f->id], addr, frame, max);
 		if (line)
 			continue;
 		frame[0] = (struct dwarf_frame){0};

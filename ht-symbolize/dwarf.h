@@ -20,6 +20,7 @@ struct dwarf;
 struct dwarf_frame {
 	const char *linkage; /* mangled name, or NULL */
 	const char *name;    /* plain name, or NULL */
+	const char *scope;   /* what stands before the plain name: `ns::` */
 	const void *key;     /* the same for every frame of this function */
 	const char *file;    /* or NULL */
 	uint32_t line;

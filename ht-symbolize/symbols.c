@@ -247,6 +247,15 @@ entry_text(struct symbols *s, uint64_t addr)
 	return id;
 }
 
+static uint32_t
+plain_text(struct symbols *s, const struct dwarf_frame *f)
+{
+	ht_str_clear(&s->text);
+	ht_str_addz(&s->text, f->scope);
+	ht_str_addz(&s->text, f->name);
+	return ht_intern_add(s->pool, s->text.data, s->text.len, NULL);
+}
+
 /* The linkage name says most, then the symbol, then the plain name. */
 static uint32_t
 function_text(struct symbols *s, const struct dwarf_frame *f, uint64_t addr)
@@ -265,7 +274,8 @@ function_text(struct symbols *s, const struct dwarf_frame *f, uint64_t addr)
 	if (!f->linkage && f->entry)
 		*known = entry_text(s, f->entry + s->bias);
 	if (!*known)
-		*known = add_text(s, f->linkage ? f->linkage : f->name);
+		*known =
+		    f->linkage ? add_text(s, f->linkage) : plain_text(s, f);
 	return (uint32_t)*known;
 }
 

@@ -121,24 +121,24 @@ agree() {
 for v in 4 5; do
 	for o in -O0 -O2 -O3; do
 		g++ "-gdwarf-$v" $o -o prog prog.cc
-		agree "g++ DWARF $v $o" ./prog 1
+		agree "g++ DWARF $v $o" ./prog 3
 		clang++ "-gdwarf-$v" $o -o prog prog.cc
-		agree "clang++ DWARF $v $o" ./prog 1
+		agree "clang++ DWARF $v $o" ./prog 3
 	done
 	g++ "-gdwarf-$v" -O2 -gsplit-dwarf -o prog prog.cc
-	agree "g++ DWARF $v, split" ./prog 1
+	agree "g++ DWARF $v, split" ./prog 3
 done
 g++ -g -O3 -flto -o prog prog.cc
-agree "g++ -O3 -flto" ./prog 1
+agree "g++ -O3 -flto" ./prog 3
 clang++ -g -O2 -ffunction-sections -Wl,--gc-sections -o prog prog.cc
-agree "clang++ --gc-sections" ./prog 1
+agree "clang++ --gc-sections" ./prog 3
 rustc -g -O -o prog prog.rs 2>/dev/null || fail "rustc compiles"
 agree "Rust, legacy names" ./prog 151
 rustc -g -C symbol-mangling-version=v0 -o prog prog.rs 2>/dev/null ||
     fail "rustc compiles"
 agree "Rust, v0 names" ./prog 151
 gdc -g -O2 -o prog prog.d
-agree "D" ./prog 1
+agree "D" ./prog 3
 
 # gdb, on its own terms: function and line of what is not inlined.
 g++ -g -O0 -o prog prog.cc

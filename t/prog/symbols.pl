@@ -15,7 +15,8 @@
 #   - the symbol table's name of a source file (crtstuff.c:0) is no line
 #   - a function local to another or to a file has no linkage name, so the
 #     oracles say its plain name in places (`fact`, `operator()`), ours that of
-#     its symbol (`fact(int)`, `main::{lambda()#1}::operator()() const`)
+#     its symbol (`fact(int)`, `main::{lambda()#1}::operator()() const`) or
+#     one with the scopes that DWARF has (`ns::mk`)
 #   - addr2line gives the innermost of several frames the name of the symbol
 #     that it lies in, which is the outermost's
 
@@ -142,10 +143,11 @@ sub same_function {
 	return 1 if $x eq $y;
 	return 1 if $y eq '??' && $x =~ /\+0x[0-9a-f]+$/;
 	return 1 if $x =~ /(?:^|[:*&>])\Q$y\E\(/;
+	return 1 if $x =~ /(?:::|\.)\Q$y\E$/;
 	return 1 if $y =~ /^(\w+)<.*<lambda/ && $x =~ /\b$1<.*\{lambda/;
 	return 1 if $y =~ /^\Q$x\E\./;
 	# The plain name of a function that is only ever inlined.
-	return 1 if $y =~ /(?:^|::)\Q$x\E\(/;
+	return 1 if $y =~ /(?:^|::|>)\Q$x\E\(/;
 	return 0;
 }
 
