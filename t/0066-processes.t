@@ -121,7 +121,7 @@ else
 fi
 
 # --- exec while eight threads allocate -------------------------------------
-for ms in 1 3 7 20; do
+for ms in 1 4 12; do
 	record "$PROG/execrace" 6 $ms
 	is $status 0 "exec with threads running, every $ms ms: runs"
 	symbolize t.ht
@@ -134,10 +134,10 @@ is $status 0 'the same with a small ring: runs'
 symbolize t.ht
 replay --strict --functions t.sym
 function_is 'execrace, small ring' last
-record "$PROG/execrace" 2 200
+record "$PROG/execrace" 2 120
 is $status 0 'images that are written: runs'
 symbolize t.ht
 replay --strict --functions t.sym
-function_is 'execrace 200' last
+function_is 'execrace 120' last
 is "$(re launchers) $(re traces)" '2 1' 'two launchers, one program'
 done_testing

@@ -21,6 +21,9 @@ loop(void)
 		void *volatile p = malloc(40);
 
 		free(p);
+		/* What is written is read again by the test. */
+		for (volatile int i = 0; i < 300; i++)
+			;
 	}
 }
 

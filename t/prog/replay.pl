@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Replays a trace event by event: the brute-force oracle of the tests, written
-# from ht-events(5) alone. Plain text only. Prints `name<TAB>value` lines, and
+# from ht-events(5) alone. Plain text only. Prints `name<TAB>value` lines
+# (others_…: of blocks that other threads than the first allocated), and
 #
 #   --functions   function<TAB>NAME<TAB>allocations<TAB>frees<TAB>bytes, by the
 #                 innermost frame (a symbolised trace)
@@ -31,11 +32,11 @@ if ($file eq '-') {
 }
 binmode $in;
 
-my %sum;
+my (%sum, %id);
 my (%by_function, %by_stack);
 my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
     peak peak_ms runtime_ms peak_rss lost cut threads unknown_frees doubles
-    cross_frees undone);
+    cross_frees undone others_allocations others_frees);
 
 # The trace being read.
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
@@ -59,8 +60,6 @@ sub start {
 	%held = ();
 	$open = 1;
 }
-
-my %name_of;
 
 sub frame_names {
 	my ($ip) = @_;
@@ -87,6 +86,14 @@ sub finish {
 		return;
 	}
 	for my $c (0 .. $#size) {
+		$r{allocations} += $allocs[$c];
+		$r{frees} += $frees[$c];
+		$r{total_bytes} += $allocs[$c] * $size[$c];
+		$r{cut} += $allocs[$c] if $cut{$class_trace[$c]};
+		if ($class_thread[$c] != 1) {
+			$r{others_allocations} += $allocs[$c];
+			$r{others_frees} += $frees[$c];
+		}
 		$r{leaked} += $live[$c] * $size[$c];
 		$r{leaked_blocks} += $live[$c];
 	}
@@ -144,7 +151,30 @@ sub sized {
 while (my $line = <$in>) {
 	bad('the last line is cut') unless chomp $line;
 	my $kind = substr $line, 0, 1;
-	if ($kind eq '+' || $kind eq '-') {
+	# The common events without fields, the same as below in short.
+	if ($kind eq '+' && $line =~ /^\+ ([0-9a-f]+)$/ && !$opt{peak}) {
+		my $c = $id{$1} //= number($1);
+		bad("class $c is not defined") unless $c <= $#size;
+		bad('an event behind #E') if defined $end;
+		$live[$c]++;
+		$allocs[$c]++;
+		$now += $size[$c];
+		if ($now > $r{peak}) {
+			$r{peak} = $now;
+			$r{peak_ms} = $ms;
+		}
+		$prev = $c;
+	} elsif ($kind eq '-' && $line =~ /^- ([0-9a-f]+)$/) {
+		my $c = $id{$1} //= number($1);
+		bad("class $c is not defined") unless $c <= $#size;
+		bad("class $c has no live block") unless $live[$c];
+		bad('an event behind #E') if defined $end;
+		$live[$c]--;
+		$frees[$c]++;
+		$now -= $size[$c];
+		$r{temporary} += $said_temporary[$c] = $prev == $c ? 1 : 0;
+		$prev = -1;
+	} elsif ($kind eq '+' || $kind eq '-') {
 		my ($c, $more) = $line =~ /^[+-] ([0-9a-f]+)(?: (.*))?$/
 		    or bad("strange event '$line'");
 		$c = number($c);
@@ -162,11 +192,8 @@ while (my $line = <$in>) {
 		}
 		my $by = $class_thread[$c];
 		if ($kind eq '+') {
-			$r{allocations}++;
-			$r{total_bytes} += $size[$c];
 			$live[$c]++;
 			$allocs[$c]++;
-			$r{cut}++ if $cut{$class_trace[$c]};
 			$now += $size[$c];
 			if ($now > $r{peak}) {
 				$r{peak} = $now;
@@ -187,7 +214,6 @@ while (my $line = <$in>) {
 			$prev = $c;
 		} else {
 			bad("class $c has no live block") unless $live[$c];
-			$r{frees}++;
 			$live[$c]--;
 			$frees[$c]++;
 			$now -= $size[$c];
@@ -259,7 +285,6 @@ while (my $line = <$in>) {
 		    if $symbolised && !defined $i[$ip];
 		push @t_ip, $ip;
 		push @t_parent, $parent;
-		$r{cut} += 0;
 	} elsif ($kind eq 's') {
 		my ($text, $rest) = sized(substr $line, 2);
 		bad('text behind a string') if length $rest;
@@ -308,7 +333,6 @@ while (my $line = <$in>) {
 			bad("class $c is not defined") unless $c <= $#size;
 			bad("class $c has no free to undo")
 			    unless $frees[$c] && defined $said_temporary[$c];
-			$r{frees}--;
 			$r{undone}++;
 			$frees[$c]--;
 			$live[$c]++;
