@@ -17,12 +17,13 @@ sparse(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-int
+void
 ht_blocks_init(struct ht_blocks *b)
 {
 	*b = (struct ht_blocks){0};
 	b->leaf = sparse(TOP_SIZE);
-	return b->leaf ? 0 : -1;
+	if (b->leaf)
+		b->limit = UINT64_C(1) << HT_ADDRESS_BITS;
 }
 
 uint64_t *
@@ -53,12 +54,10 @@ ht_blocks_take_other(struct ht_blocks *b, uint64_t address, uint64_t *word)
 void
 ht_blocks_release(struct ht_blocks *b)
 {
-	if (!b->leaf)
-		return;
 	for (size_t i = 0; i < b->leaves; i++)
 		munmap(b->made[i], LEAF_SIZE);
 	free(b->made);
-	munmap(b->leaf, TOP_SIZE);
+	if (b->leaf)
+		munmap(b->leaf, TOP_SIZE);
 	ht_map_release(&b->others);
-	b->leaf = NULL;
 }

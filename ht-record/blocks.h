@@ -21,13 +21,14 @@ struct ht_block {
 
 struct ht_blocks {
 	uint64_t **leaf; /* by address >> 20; sparse */
+	uint64_t limit;  /* addresses below it have a place in `leaf` */
 	uint64_t **made; /* the leaves there are */
 	size_t leaves, cap;
 	struct ht_map others;
 };
 
-/* 0, or -1 when the kernel has no address space for it. */
-int ht_blocks_init(struct ht_blocks *b);
+/* Where address space is too limited for the shadow, the map does it all. */
+void ht_blocks_init(struct ht_blocks *b);
 void ht_blocks_release(struct ht_blocks *b);
 
 /* Puts the block; true if there was one at the address: *old is it. */
@@ -73,9 +74,9 @@ ht_block_unpack(uint64_t word)
 }
 
 static inline bool
-ht_blocks_in_shadow(uint64_t address)
+ht_blocks_in_shadow(const struct ht_blocks *b, uint64_t address)
 {
-	return !(address & 15) && !(address >> HT_ADDRESS_BITS);
+	return !(address & 15) && address < b->limit;
 }
 
 static inline uint64_t *
@@ -89,7 +90,7 @@ ht_blocks_take(struct ht_blocks *b, uint64_t address, struct ht_block *old)
 {
 	uint64_t *leaf, *w, word;
 
-	if (ht_likely(ht_blocks_in_shadow(address)) &&
+	if (ht_likely(ht_blocks_in_shadow(b, address)) &&
 	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS])) {
 		w = ht_blocks_word(leaf, address);
 		if (ht_likely((*w & 3) == ((address >> 4 & 1) << 1 | 1))) {
@@ -112,7 +113,7 @@ ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
 	bool was = ht_blocks_take(b, address, old);
 	uint64_t *leaf = NULL, *w;
 
-	if (ht_likely(ht_blocks_in_shadow(address))) {
+	if (ht_likely(ht_blocks_in_shadow(b, address))) {
 		leaf = b->leaf[address >> HT_LEAF_BITS];
 		if (ht_unlikely(!leaf))
 			leaf = ht_blocks_new_leaf(b, address);
@@ -130,7 +131,7 @@ ht_blocks_prefetch(const struct ht_blocks *b, uint64_t address)
 {
 	uint64_t *leaf;
 
-	if (ht_likely(ht_blocks_in_shadow(address)) &&
+	if (ht_likely(ht_blocks_in_shadow(b, address)) &&
 	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS]))
 		__builtin_prefetch(ht_blocks_word(leaf, address), 1);
 }

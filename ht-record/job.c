@@ -212,8 +212,6 @@ begin_image(struct ht_job *j, struct ht_error *err)
 		return -1;
 	j->drain.trace =
 	    ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
-	if (!j->drain.trace)
-		return ht_error_set(err, "no memory for the table of blocks");
 	hold(j);
 	ht_trace_begin(j->drain.trace, j->o.argv);
 	return 0;

@@ -274,7 +274,7 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
  * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record> */
 #define HT_ENV "HT_RECORD"
 /* The abstract socket that passes the ring's descriptor where /proc does not:
- * printf form of its name, after the NUL byte; pid of ht-record, fd there. */
-#define HT_SOCKET "ht-record-%d-%d"
+ * after the NUL byte this, then <pid of ht-record>-<fd there>. */
+#define HT_SOCKET "ht-record-"
 
 #endif

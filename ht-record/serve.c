@@ -65,8 +65,8 @@ ht_serve_start(int ring_fd)
 {
 	struct ht_server *s = ht_calloc(1, sizeof *s);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, HT_SOCKET,
-	    (int)getpid(), ring_fd);
+	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1,
+	    HT_SOCKET "%d-%d", (int)getpid(), ring_fd);
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 	                            (size_t)n);
 

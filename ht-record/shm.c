@@ -2,14 +2,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ht-record/shm.h"
 
 #define PAGE      4096u
-#define HEAP_SIZE (16u << 20)
+#define HEAP_MAX  (16u << 20)
+#define HEAP_MIN  (1u << 20)
 #define FRAME_MAX (1u << 20)
+#define FRAME_MIN (1u << 14)
 #define NODE_MAX  (1u << 26)
+#define NODE_MIN  (1u << 16)
 
 static uint64_t
 page_up(uint64_t n)
@@ -17,13 +21,12 @@ page_up(uint64_t n)
 	return (n + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 }
 
+/* The areas, one after another. */
 static void
-lay_out(struct ht_ring *r, const struct ht_ring_options *o)
+lay_out(struct ht_ring *r)
 {
 	uint64_t at = page_up(sizeof *r);
 
-	while ((sizeof(struct ht_rec) << r->shift) < o->buffer)
-		r->shift++;
 	r->records_at = at;
 	at += page_up(sizeof(struct ht_rec) << r->shift);
 	r->heads_at = at;
@@ -31,18 +34,43 @@ lay_out(struct ht_ring *r, const struct ht_ring_options *o)
 	r->modules_at = at;
 	at += page_up(sizeof(struct ht_module) * HT_MODULES_MAX);
 	r->heap_at = at;
-	at += r->heap_size = HEAP_SIZE;
+	at += r->heap_size;
 	r->frames_at = at;
-	at += sizeof(struct ht_frame) * (uint64_t)(r->frame_max = FRAME_MAX);
+	at += sizeof(struct ht_frame) * (uint64_t)r->frame_max;
 	r->nodes_at = at;
-	at += sizeof(struct ht_node) * (uint64_t)(r->node_max = NODE_MAX);
+	at += sizeof(struct ht_node) * (uint64_t)r->node_max;
 	r->size = at;
+}
+
+/* A ring as large as is useful; where address space is limited (RLIMIT_AS),
+ * one that leaves the program most of it. */
+static void
+plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
+{
+	struct rlimit as;
+	uint64_t most = UINT64_MAX;
+
+	if (getrlimit(RLIMIT_AS, &as) == 0 && as.rlim_cur != RLIM_INFINITY)
+		most = as.rlim_cur / 4;
+	r->frame_max = FRAME_MAX;
+	r->node_max = NODE_MAX;
+	r->heap_size = HEAP_MAX;
+	while ((sizeof(struct ht_rec) << r->shift) < o->buffer)
+		r->shift++;
+	lay_out(r);
+	while (r->size > most && r->node_max > NODE_MIN) {
+		r->node_max /= 2;
+		if (r->frame_max > FRAME_MIN)
+			r->frame_max /= 2;
+		if (r->heap_size > HEAP_MIN)
+			r->heap_size /= 2;
+		lay_out(r);
+	}
 	r->flags = o->flags;
 	/* Index 0 is none; the two roots are there from the start. */
 	atomic_init(&r->frames, 1);
 	atomic_init(&r->modules, 1);
 	atomic_init(&r->nodes, HT_ROOT_CUT + 1);
-	atomic_init(&r->seen, 0);
 	r->version = HT_RING_VERSION;
 	r->magic = HT_RING_MAGIC;
 }
@@ -65,7 +93,7 @@ ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
 	struct ht_ring plan = {0}, *r;
 	int file;
 
-	lay_out(&plan, o);
+	plan_ring(&plan, o);
 	file = memory_file(plan.size);
 	if (file == -1) {
 		if (errno == EFBIG)

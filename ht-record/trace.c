@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "ht-record/blocks.h"
-#include "ht-record/classes.h"
+#include "ht-record/classtable.h"
 #include "ht-record/names.h"
 #include "ht-record/shm.h"
 #include "ht-record/trace.h"
@@ -55,10 +55,7 @@ ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
 	t->pid = pid;
 	for (size_t i = 0; i < HT_LEN(t->last); i++)
 		t->last[i] = NOBODY;
-	if (ht_blocks_init(&t->blocks) == -1) {
-		free(t);
-		return NULL;
-	}
+	ht_blocks_init(&t->blocks);
 	ht_classes_init(&t->classes);
 	ht_names_init(&t->names, ring, pid);
 	return t;

@@ -29,7 +29,7 @@ struct ht_trace_stats {
 struct ht_trace;
 
 /* A trace of process `pid` over `ring`, whose lines go to `out`, which it
- * does not own. NULL when there is no memory for the table of blocks. */
+ * does not own. */
 struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring,
     int pid, const struct ht_trace_options *o);
 /* From now on lines go to `out`. */

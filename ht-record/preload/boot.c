@@ -8,7 +8,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -177,23 +176,8 @@ map_ring(int fd)
 		return NULL;
 	r = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (r == MAP_FAILED) {
-		/* Little address space (RLIMIT_AS): fewer nodes will do. */
-		size_t less = (size_t)st.st_size;
-
-		while ((less /= 2) > (64u << 20) && r == MAP_FAILED)
-			r = mmap(NULL, less, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_NORESERVE, fd, 0);
-		if (r == MAP_FAILED)
-			return NULL;
-		less *= 2;
-		if (less <= r->nodes_at) {
-			munmap(r, less);
-			return NULL;
-		}
-		r->node_max =
-		    (uint32_t)((less - r->nodes_at) / sizeof(struct ht_node));
-	}
+	if (r == MAP_FAILED)
+		return NULL;
 	if (r->magic != HT_RING_MAGIC || r->version != HT_RING_VERSION) {
 		munmap(r, (size_t)st.st_size);
 		return NULL;
@@ -202,15 +186,36 @@ map_ring(int fd)
 	return r;
 }
 
+/* Text, without the locale and the memory that stdio might want. */
+static char *
+put_number(char *p, unsigned n)
+{
+	if (n >= 10)
+		p = put_number(p, n / 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
+/* A decimal number and the character `end` behind it; NULL: there is none. */
+static const char *
+get_number(const char *p, char end, int *n)
+{
+	unsigned v = 0;
+	const char *first = p;
+
+	for (; *p >= '0' && *p <= '9' && v < 100000000; p++)
+		v = v * 10 + (unsigned)(*p - '0');
+	*n = (int)v;
+	return p > first && *p == end ? p + (end != 0) : NULL;
+}
+
 /* The recorder's descriptor by way of its socket, or -1. */
 static int
 ask_for_ring(int recorder, int fd)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, HT_SOCKET,
-	    recorder, fd);
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-	                            (size_t)n);
+	char *end = stpcpy(a.sun_path + 1, HT_SOCKET);
+	socklen_t len;
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ring_fd = -1;
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -227,6 +232,10 @@ ask_for_ring(int recorder, int fd)
 
 	if (s == -1)
 		return -1;
+	end = put_number(end, (unsigned)recorder);
+	*end++ = '-';
+	end = put_number(end, (unsigned)fd);
+	len = (socklen_t)(end - (char *)&a);
 	if (connect(s, (void *)&a, len) == 0 &&
 	    recvmsg(s, &m, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&m))
 		memcpy(&ring_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
@@ -240,9 +249,10 @@ static struct ht_ring *
 join_ring(int recorder, int fd)
 {
 	struct timespec ms = {.tv_nsec = 1000000};
-	char path[64];
+	char path[64], *end = put_number(stpcpy(path, "/proc/"),
+	                   (unsigned)recorder);
 
-	snprintf(path, sizeof path, "/proc/%d/fd/%d", recorder, fd);
+	*put_number(stpcpy(end, "/fd/"), (unsigned)fd) = '\0';
 	for (int i = 0; i < 2000; i++) {
 		uint32_t nobody = 0;
 		struct ht_ring *r = NULL;
@@ -282,9 +292,10 @@ start(void)
 {
 	int recorder, fd, pid;
 	struct ht_live *live;
+	const char *p;
 
-	if (!ht_ring_entry || sscanf(ht_ring_entry, "%d:%d:%d", &recorder,
-	                          &fd, &pid) != 3)
+	if (!(p = ht_ring_entry) || !(p = get_number(p, ':', &recorder)) ||
+	    !(p = get_number(p, ':', &fd)) || !get_number(p, '\0', &pid))
 		return false;
 	ht_pid = (int)syscall(SYS_getpid);
 	if (pid != ht_pid)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a hook's caller to the id of its stack. */
-#include <stdio.h>
 #include <string.h>
 
 #include "ht-record/preload/cfi.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdlib.h>
 
-#include "ht-record/classes.h"
+#include "ht-record/classtable.h"
 #include "libht/mem.h"
 
 #define SLOTS_FIRST_LOG2 12

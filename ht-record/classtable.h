@@ -4,8 +4,8 @@
  * that allocate: stack, size and thread are all of it. A hash table with
  * linear probing, made for being prefetched.
  */
-#ifndef HT_CLASSES_H
-#define HT_CLASSES_H
+#ifndef HT_CLASSTABLE_H
+#define HT_CLASSTABLE_H
 
 #include "libht/base.h"
 
