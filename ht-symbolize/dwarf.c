@@ -32,7 +32,7 @@ struct dwarf {
 	struct ht_map scope;	 /* a function's DIE → what it lies in, */
 	struct ht_intern scopes; /* a text in here; see note_scope */
 	struct ht_str text;
-	dwarf_is_code *is_code;
+	const struct dwarf_callbacks *call;
 	void *arg;
 };
 
@@ -77,7 +77,7 @@ add_ranges(struct dwarf *d, Dwarf_Die *die, struct spans *to, uint32_t id)
 	size_t n = 0;
 
 	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
-		if (!d->is_code(d->arg, start))
+		if (!d->call->is_code(d->arg, start))
 			continue;
 		spans_add(to, start, end, id);
 		n++;
@@ -264,6 +264,17 @@ scoped_language(Dwarf_Die *die)
 	}
 }
 
+static bool
+may_split(struct dwarf *d, Dwarf_Die *unit)
+{
+	const char *dir = text_of(unit, DW_AT_comp_dir);
+	const char *name = text_of(unit, DW_AT_dwo_name);
+
+	if (!name)
+		name = text_of(unit, DW_AT_GNU_dwo_name);
+	return !name || d->call->may_split(d->arg, dir ? dir : "", name);
+}
+
 static void
 prepare(struct dwarf *d, struct unit *u)
 {
@@ -277,7 +288,8 @@ prepare(struct dwarf *d, struct unit *u)
 	u->has_body = true;
 	/* A skeleton's body is looked for now, not when the table of units
 	 * was made: that would open every .dwo file. */
-	if (!dwarf_cu_info(
+	if (may_split(d, &u->die) &&
+	    !dwarf_cu_info(
 		u->die.cu, NULL, &type, NULL, &die, NULL, NULL, NULL) &&
 	    type == DW_UT_skeleton) {
 		u->has_body = die.addr != NULL;
@@ -311,14 +323,14 @@ add_unit(struct dwarf *d, Dwarf_Die *die)
 }
 
 struct dwarf *
-dwarf_open(Dwarf *dw, dwarf_is_code *is_code, void *arg)
+dwarf_open(Dwarf *dw, const struct dwarf_callbacks *callbacks, void *arg)
 {
 	struct dwarf *d = ht_calloc(1, sizeof(*d));
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
 	uint8_t type;
 
-	d->is_code = is_code;
+	d->call = callbacks;
 	d->arg = arg;
 	while (!dwarf_get_units(dw, cu, &cu, NULL, &type, &die, NULL))
 		if ((type == DW_UT_compile || type == DW_UT_skeleton) &&

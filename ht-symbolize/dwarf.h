@@ -28,12 +28,18 @@ struct dwarf_frame {
 	    entry; /* without a linkage name: where its own code is, or 0 */
 };
 
-/* True for an address at which the module can have code: ranges of functions
- * that the linker threw away begin elsewhere (at 0). */
-typedef bool dwarf_is_code(void *arg, uint64_t addr);
+struct dwarf_callbacks {
+	/* True for an address at which the module can have code: ranges of
+	 * functions that the linker threw away begin elsewhere (at 0). */
+	bool (*is_code)(void *arg, uint64_t addr);
+	/* Whether libdw may open `name` (from `dir`, or from beside the
+	 * module) as a unit's .dwo file. */
+	bool (*may_split)(void *arg, const char *dir, const char *name);
+};
 
 /* `dw` stays the caller's and lives longer. NULL: no unit in it. */
-struct dwarf *dwarf_open(Dwarf *dw, dwarf_is_code *is_code, void *arg);
+struct dwarf *dwarf_open(
+    Dwarf *dw, const struct dwarf_callbacks *callbacks, void *arg);
 void dwarf_free(struct dwarf *d);
 
 /* The frames at `addr`, innermost first, at most `max`; their number. One

@@ -206,3 +206,18 @@ locate_alt(const struct locate *l, const char *from, const char *name,
 	ht_str_release(&s);
 	return fd;
 }
+
+bool
+locate_is_trap(const char *dir, size_t len, const char *name)
+{
+	struct ht_str s = {0};
+	struct stat st;
+	bool trap;
+
+	if (*name != '/' && len)
+		ht_str_addf(&s, "%.*s/", (int)len, dir);
+	ht_str_addz(&s, name);
+	trap = !stat(s.data, &st) && !S_ISREG(st.st_mode);
+	ht_str_release(&s);
+	return trap;
+}

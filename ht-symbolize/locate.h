@@ -40,6 +40,9 @@ int locate_by_id(
  * names, checked by build id when the module has one, else by the CRC. */
 int locate_by_link(const struct locate *l, const char *module,
     const struct build_id *id, const char *link, uint32_t crc, char **found);
+/* True for what is there but is no regular file: opening it could wait for
+ * ever. For names that libdw opens by itself. */
+bool locate_is_trap(const char *dir, size_t len, const char *name);
 /* The file that .gnu_debugaltlink of the file `from` names. */
 int locate_alt(const struct locate *l, const char *from, const char *name,
     const struct build_id *id, char **found);

@@ -173,42 +173,67 @@ symbols_free(struct symbols *s)
 	free(s);
 }
 
-/* What dwz moved into a file that several modules share. */
-static void
+/* The length of the directory of a file's name. */
+static size_t
+directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) : 0;
+}
+
+/* What dwz moved into a file that several modules share. False: libdw, which
+ * would look for it by itself, must not. */
+static bool
 find_alt(struct symbols *s, Dwarf *dw)
 {
-	const char *name, *main_file = NULL, *debug_file = NULL;
+	const char *name, *main_file = NULL, *debug_file = NULL, *from;
 	const void *bytes;
 	struct build_id id;
 	char *found = NULL;
 	ssize_t n = dwelf_dwarf_gnu_debugaltlink(dw, &name, &bytes);
 
 	if (n <= 0 || (size_t)n > sizeof(id.bytes))
-		return;
+		return true;
 	id.len = (uint8_t)n;
 	memcpy(id.bytes, bytes, (size_t)n);
 	dwfl_module_info(
 	    s->module, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
-	s->alt_fd = locate_alt(
-	    s->locate, debug_file ? debug_file : main_file, name, &id, &found);
+	from = debug_file ? debug_file : main_file;
+	s->alt_fd = locate_alt(s->locate, from, name, &id, &found);
 	free(found);
 	if (s->alt_fd < 0)
-		return;
+		return !locate_is_trap(from, directory(from), name);
 	s->alt = dwarf_begin(s->alt_fd, DWARF_C_READ);
 	if (s->alt)
 		dwarf_setalt(dw, s->alt);
+	return true;
+}
+
+/* The .dwo file of a split unit, which libdw opens. */
+static bool
+may_split(void *arg, const char *dir, const char *name)
+{
+	struct symbols *s = arg;
+	const char *main_file = NULL, *debug_file = NULL;
+
+	dwfl_module_info(
+	    s->module, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
+	if (!debug_file)
+		debug_file = main_file;
+	return !locate_is_trap(debug_file, directory(debug_file), name) &&
+	       !locate_is_trap(dir, strlen(dir), name);
 }
 
 static void
 look(struct symbols *s)
 {
+	static const struct dwarf_callbacks callbacks = {is_code, may_split};
 	Dwarf *dw = dwfl_module_getdwarf(s->module, &s->bias);
 
 	s->looked = true;
-	if (!dw)
-		return;
-	find_alt(s, dw);
-	s->dwarf = dwarf_open(dw, is_code, s);
+	if (dw && find_alt(s, dw))
+		s->dwarf = dwarf_open(dw, &callbacks, s);
 }
 
 static uint32_t

@@ -16,9 +16,8 @@ char *ht_memdup(const void *p, size_t n); /* with a NUL byte behind */
 void *ht_grow(void *p, size_t *cap, size_t want, size_t size);
 
 #define HT_GROW(array, cap, want)                                              \
-	((want) > (cap)                                                        \
-	        ? (void)((array) = ht_grow((array), &(cap), (want),            \
-	                     sizeof *(array)))                                 \
-	        : (void)0)
+	((want) > (cap) ? (void)((array) = ht_grow((array), &(cap), (want),    \
+				     sizeof *(array)))                         \
+			: (void)0)
 
 #endif

@@ -200,6 +200,34 @@ for path in "$PWD/fifo" /dev/zero /dev/tty "$PWD" /proc/self/mem; do
 	names f.ht
 	is $status 0 "not opened: $path"
 done
+
+# Nor what a module names, when it is there but no regular file.
+build
+objcopy --only-keep-debug prog prog.debug
+strip prog
+objcopy --add-gnu-debuglink=prog.debug prog
+rm -f prog.debug
+mkfifo prog.debug
+names t.ht
+is $status 0 "not opened: a debuglink to a FIFO"
+for v in 4 5; do
+	build "-gdwarf-$v" -gsplit-dwarf
+	for f in *.dwo; do
+		rm -f "$f"
+		mkfifo "$f"
+	done
+	names t.ht
+	is $status 0 "not opened: a .dwo file that is a FIFO (DWARF $v)"
+	rm -f *.dwo
+done
+build
+cp prog two
+dwz -m common prog two 2>/dev/null || fail "dwz shares what is common"
+rm -f common
+mkfifo common
+names t.ht
+is $status 0 "not opened: a shared file that is a FIFO"
+
 trace prog "$PWD/nobody" >n.ht
 sed 's/^t .*//' n.ht >nn.ht
 if command -v strace >/dev/null; then
