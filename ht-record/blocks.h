@@ -21,7 +21,7 @@ struct ht_block {
 
 struct ht_blocks {
 	uint64_t **leaf; /* by address >> 20; sparse */
-	uint64_t limit;  /* addresses below it have a place in `leaf` */
+	uint64_t limit;	 /* addresses below it have a place in `leaf` */
 	uint64_t **made; /* the leaves there are */
 	size_t leaves, cap;
 	struct ht_map others;
@@ -35,23 +35,23 @@ void ht_blocks_release(struct ht_blocks *b);
 static inline bool ht_blocks_put(struct ht_blocks *b, uint64_t address,
     struct ht_block new, struct ht_block *old);
 /* Takes the block out; false if there is none. */
-static inline bool ht_blocks_take(struct ht_blocks *b, uint64_t address,
-    struct ht_block *old);
+static inline bool ht_blocks_take(
+    struct ht_blocks *b, uint64_t address, struct ht_block *old);
 /* Fetches what the two will need of this address into the cache. */
-static inline void ht_blocks_prefetch(const struct ht_blocks *b,
-    uint64_t address);
+static inline void ht_blocks_prefetch(
+    const struct ht_blocks *b, uint64_t address);
 
 /* ---- how it is done --------------------------------------------------- */
 
 #define HT_ADDRESS_BITS 47
-#define HT_LEAF_BITS    20 /* of the address, in a leaf */
-#define HT_GRAIN_BITS   5
+#define HT_LEAF_BITS	20 /* of the address, in a leaf */
+#define HT_GRAIN_BITS	5
 
 /* The slow sides: a leaf that is not there yet, the hash map. */
 uint64_t *ht_blocks_new_leaf(struct ht_blocks *b, uint64_t address);
 void ht_blocks_put_other(struct ht_blocks *b, uint64_t address, uint64_t word);
-bool ht_blocks_take_other(struct ht_blocks *b, uint64_t address,
-    uint64_t *word);
+bool ht_blocks_take_other(
+    struct ht_blocks *b, uint64_t address, uint64_t *word);
 
 /* A word of the shadow: 0 free, else class 32 | birth 30 | upper half of the
  * 32 bytes 1 | used 1. */

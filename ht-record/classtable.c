@@ -46,8 +46,8 @@ grow(struct ht_classes *c)
 }
 
 uint32_t
-ht_classes_add(struct ht_classes *c, uint64_t key,
-    const struct ht_class_info *info)
+ht_classes_add(
+    struct ht_classes *c, uint64_t key, const struct ht_class_info *info)
 {
 	HT_GROW(c->info, c->cap, c->count + 1);
 	c->info[c->count] = *info;

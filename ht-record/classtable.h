@@ -22,7 +22,7 @@ struct ht_class_slot {
 
 struct ht_classes {
 	struct ht_class_slot *slot;
-	unsigned shift; /* 64 - log2 of the number of slots */
+	unsigned shift;		    /* 64 - log2 of the number of slots */
 	struct ht_class_info *info; /* by id */
 	size_t count, cap;
 };
@@ -30,8 +30,8 @@ struct ht_classes {
 void ht_classes_init(struct ht_classes *c);
 void ht_classes_release(struct ht_classes *c);
 /* A class for a key that has none yet; its id. */
-uint32_t ht_classes_add(struct ht_classes *c, uint64_t key,
-    const struct ht_class_info *info);
+uint32_t ht_classes_add(
+    struct ht_classes *c, uint64_t key, const struct ht_class_info *info);
 
 static inline size_t
 ht_classes_place(const struct ht_classes *c, uint64_t key)

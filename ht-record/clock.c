@@ -175,7 +175,7 @@ ht_clock_disown(struct ht_clock *c, struct ht_ring *ring)
 
 	pthread_mutex_lock(&c->lock);
 	for (struct robust_list *p = &c->robust.list;
-	    p->next != &c->robust.list; p = p->next)
+	     p->next != &c->robust.list; p = p->next)
 		if (p->next == entry) {
 			p->next = entry->next;
 			break;

@@ -7,7 +7,7 @@
 #include "ht-record/drain.h"
 #include "ht-record/shm.h"
 
-#define BATCH     64   /* records taken at a time, and prefetched for */
+#define BATCH	  64   /* records taken at a time, and prefetched for */
 #define TAIL_STEP 1024 /* records between two moves of the tail */
 #define LOOKAHEAD 4096 /* records searched for how a realloc went */
 
@@ -86,8 +86,8 @@ give_room(struct ht_ring *r, uint64_t pos, bool half)
 	if (half && atomic_load(&r->waiters)) {
 		atomic_store(&r->waiters, 0);
 		atomic_fetch_add(&r->space, 1);
-		syscall(SYS_futex, &r->space, FUTEX_WAKE, INT_MAX, NULL, NULL,
-		    0);
+		syscall(
+		    SYS_futex, &r->space, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	}
 }
 

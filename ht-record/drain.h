@@ -11,7 +11,7 @@ struct ht_drain {
 	struct ht_ring *ring;
 	struct ht_trace *trace;
 	struct ht_clock *clock;
-	uint64_t pos;      /* records consumed */
+	uint64_t pos;	   /* records consumed */
 	bool exec_pending; /* the last word of the program was: execve */
 };
 

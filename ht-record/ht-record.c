@@ -74,11 +74,11 @@ parse(struct options *o, int argc, char *argv[])
 		else if (c == 'q')
 			o->quiet = true;
 		else if (c == BUFFER)
-			o->job.ring.buffer = ht_opt_num(&opts, HT_UNIT_SIZE,
-			    64 << 10, UINT64_C(16) << 30);
+			o->job.ring.buffer = ht_opt_num(
+			    &opts, HT_UNIT_SIZE, 64 << 10, UINT64_C(16) << 30);
 		else if (c == INTERVAL)
-			o->job.interval_ms = (unsigned)ht_opt_num(&opts,
-			    HT_UNIT_TIME, 1, 60000);
+			o->job.interval_ms =
+			    (unsigned)ht_opt_num(&opts, HT_UNIT_TIME, 1, 60000);
 		else if (c == ADDRESSES)
 			o->job.trace.addresses = true;
 		else if (c == LOSSY)
@@ -117,8 +117,8 @@ library(void)
 	int fd;
 
 	if (!real)
-		ht_die(HT_CANNOT, "cannot find '%s': %s", path,
-		    strerror(errno));
+		ht_die(
+		    HT_CANNOT, "cannot find '%s': %s", path, strerror(errno));
 	free(path);
 	if (!strpbrk(real, ": \t"))
 		return real;
@@ -165,7 +165,7 @@ main(int argc, char *argv[])
 	if (!job)
 		ht_die(HT_CANNOT, "%s", err.text);
 	if (ht_sink_open(&sink, o.output, symbolize, o.job.program[0],
-	        ht_job_pid(job), &err) == -1) {
+		ht_job_pid(job), &err) == -1) {
 		ht_job_free(job);
 		ht_die(HT_CANNOT, "%s", err.text);
 	}
@@ -178,5 +178,5 @@ main(int argc, char *argv[])
 	free(lib);
 	free(symbolize);
 	return WIFSIGNALED(result.status) ? 128 + WTERMSIG(result.status)
-	                                  : WEXITSTATUS(result.status);
+					  : WEXITSTATUS(result.status);
 }

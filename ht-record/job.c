@@ -17,9 +17,9 @@
 #include "libht/mem.h"
 
 #define DRAIN_MAX  (1u << 16) /* records between two looks at the world */
-#define HOLD_MS    100        /* a trace is held back so long, */
+#define HOLD_MS	   100	      /* a trace is held back so long, */
 #define HOLD_BYTES (1u << 20) /* or until it is so large */
-#define NAP_MIN_US 1000       /* sleep after a drain that found something, */
+#define NAP_MIN_US 1000	      /* sleep after a drain that found something, */
 #define NAP_MAX_US 10000      /* and at most */
 
 struct ht_job {
@@ -63,8 +63,8 @@ new_spare(struct ht_job *j, struct ht_error *err)
 }
 
 struct ht_job *
-ht_job_new(const struct ht_job_options *o, bool stdout_is_stderr,
-    struct ht_error *err)
+ht_job_new(
+    const struct ht_job_options *o, bool stdout_is_stderr, struct ht_error *err)
 {
 	struct ht_job *j = ht_calloc(1, sizeof *j);
 	struct ht_launch launch = {
@@ -158,7 +158,7 @@ static void
 maybe_let_go(struct ht_job *j)
 {
 	if (j->hold && (ht_clock_now(j->clock) >= HOLD_MS ||
-	                   ht_out_bytes(j->hold) >= HOLD_BYTES))
+			   ht_out_bytes(j->hold) >= HOLD_BYTES))
 		let_go(j, false);
 }
 
@@ -170,12 +170,12 @@ own_pages(const struct ht_ring *r)
 {
 	uint64_t records = atomic_load(&r->head) * sizeof(struct ht_rec);
 	uint64_t most = sizeof(struct ht_rec) << r->shift;
-	uint64_t bytes = (records < most ? records : most) +
-	                 (sizeof(uint32_t) << HT_FRAME_HEADS) +
-	                 atomic_load(&r->modules) * sizeof(struct ht_module) +
-	                 atomic_load(&r->frames) * sizeof(struct ht_frame) +
-	                 atomic_load(&r->nodes) *
-	                     (uint64_t)sizeof(struct ht_node);
+	uint64_t bytes =
+	    (records < most ? records : most) +
+	    (sizeof(uint32_t) << HT_FRAME_HEADS) +
+	    atomic_load(&r->modules) * sizeof(struct ht_module) +
+	    atomic_load(&r->frames) * sizeof(struct ht_frame) +
+	    atomic_load(&r->nodes) * (uint64_t)sizeof(struct ht_node);
 
 	return bytes / (uint64_t)sysconf(_SC_PAGESIZE) + 1;
 }
@@ -210,8 +210,7 @@ begin_image(struct ht_job *j, struct ht_error *err)
 	ht_clock_set(j->clock, ring, j->child.pid);
 	if (new_spare(j, err) == -1)
 		return -1;
-	j->drain.trace =
-	    ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
+	j->drain.trace = ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
 	hold(j);
 	ht_trace_begin(j->drain.trace, j->o.argv);
 	return 0;
@@ -241,7 +240,7 @@ has_ended(const struct ht_job *j)
 	siginfo_t info = {0};
 
 	return waitid(P_PID, (id_t)j->child.pid, &info,
-	           WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == j->child.pid;
 }
 
@@ -279,8 +278,7 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (n == 0 && j->drain.ring)
 			ht_drain_idle(&j->drain);
 		maybe_let_go(j);
-		if (atomic_load(&j->spare->claimed) &&
-		    next_image(j, err) == -1)
+		if (atomic_load(&j->spare->claimed) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
 		if (n == DRAIN_MAX)

@@ -204,16 +204,16 @@ write_stack(struct ht_names *n, struct ht_out *out, uint32_t node)
 	bool top = k->parent <= HT_ROOT_CUT;
 
 	need_module(n, out, f);
-	ht_evwrite_stack(out, atomic_load(&f->pc),
-	    top ? 0 : n->stack_of[k->parent]);
+	ht_evwrite_stack(
+	    out, atomic_load(&f->pc), top ? 0 : n->stack_of[k->parent]);
 	n->stack_of[node] = ++n->stacks;
 	if (k->parent == HT_ROOT_CUT)
 		ht_evwrite_cut(out, n->stacks);
 }
 
 uint32_t
-ht_names_stack(struct ht_names *n, struct ht_out *out, uint32_t node,
-    uint64_t *size)
+ht_names_stack(
+    struct ht_names *n, struct ht_out *out, uint32_t node, uint64_t *size)
 {
 	uint64_t high;
 	size_t depth = 0;
@@ -225,7 +225,7 @@ ht_names_stack(struct ht_names *n, struct ht_out *out, uint32_t node,
 	/* Parents have smaller ids than their children. */
 	HT_GROW(n->stack_of, n->stack_cap, (size_t)node + 1);
 	for (i = node; i > HT_ROOT_CUT && !n->stack_of[i];
-	    i = ht_shm_node(n->ring, i)->parent) {
+	     i = ht_shm_node(n->ring, i)->parent) {
 		HT_GROW(n->chain, n->chain_cap, depth + 1);
 		n->chain[depth++] = i;
 	}
@@ -289,7 +289,7 @@ ht_names_thread_slow(struct ht_names *n, struct ht_out *out, uint32_t slot)
 	s->number = number;
 	n->number[number].taken = true;
 	strcpy(n->number[number].name, name);
-	ht_evwrite_thread(out, number, (uint32_t)s->tid,
-	    *name ? name : NULL, strlen(name));
+	ht_evwrite_thread(
+	    out, number, (uint32_t)s->tid, *name ? name : NULL, strlen(name));
 	return number;
 }

@@ -26,17 +26,17 @@ struct ht_number {
 struct ht_names {
 	struct ht_ring *ring;
 	int pid;
-	char *exe;           /* path of the executable */
-	uint32_t *stack_of;  /* node -> stack id; 0: not written yet */
+	char *exe;	    /* path of the executable */
+	uint32_t *stack_of; /* node -> stack id; 0: not written yet */
 	size_t stack_cap;
 	uint32_t stacks;
-	uint32_t *chain;     /* room for the nodes of one stack */
+	uint32_t *chain; /* room for the nodes of one stack */
 	size_t chain_cap;
-	uint8_t *listed;     /* modules that are in the trace's list now */
-	uint32_t modules;    /* of them, the highest index + 1 */
+	uint8_t *listed;  /* modules that are in the trace's list now */
+	uint32_t modules; /* of them, the highest index + 1 */
 	struct ht_slot slot[HT_THREAD_MAX + 1];
 	struct ht_number number[HT_THREAD_MAX + 1];
-	uint32_t numbers;    /* the highest in use */
+	uint32_t numbers; /* the highest in use */
 };
 
 void ht_names_init(struct ht_names *n, struct ht_ring *ring, int pid);
@@ -45,16 +45,16 @@ const char *ht_names_exe(const struct ht_names *n);
 
 /* The id of the stack `node`; writes what of it is new. If the node carries a
  * size of its own, *size becomes that. */
-uint32_t ht_names_stack(struct ht_names *n, struct ht_out *out, uint32_t node,
-    uint64_t *size);
+uint32_t ht_names_stack(
+    struct ht_names *n, struct ht_out *out, uint32_t node, uint64_t *size);
 /* The bits of an address above HT_PTR_BITS that the node carries, in place. */
 uint64_t ht_names_high_bits(const struct ht_names *n, uint32_t node);
 
 /* From here on `slot` of the ring is the thread `tid`. */
 void ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid);
 /* The number of the thread in `slot`, written on first use. */
-uint32_t ht_names_thread_slow(struct ht_names *n, struct ht_out *out,
-    uint32_t slot);
+uint32_t ht_names_thread_slow(
+    struct ht_names *n, struct ht_out *out, uint32_t slot);
 
 static inline uint32_t
 ht_names_thread(struct ht_names *n, struct ht_out *out, uint32_t slot)

@@ -85,33 +85,32 @@ bytes_at(const struct image *f, uint64_t at, uint64_t n)
 	return at <= f->size && n <= f->size - at ? f->data + at : NULL;
 }
 
-static const ElfW(Phdr) *
-program_header(const struct image *f, unsigned i)
+static const ElfW(Phdr) * program_header(const struct image *f, unsigned i)
 {
 	const ElfW(Ehdr) *eh = bytes_at(f, 0, sizeof *eh);
 
-	return i < eh->e_phnum ? bytes_at(f, eh->e_phoff + i * sizeof(ElfW(Phdr)),
-	                             sizeof(ElfW(Phdr)))
-	                       : NULL;
+	return i < eh->e_phnum
+		   ? bytes_at(f, eh->e_phoff + i * sizeof(ElfW(Phdr)),
+			 sizeof(ElfW(Phdr)))
+		   : NULL;
 }
 
 /* Where in the file the address `vaddr` of the image comes from. */
 static uint64_t
 file_offset(const struct image *f, uint64_t vaddr)
 {
-	const ElfW(Phdr) *ph;
+	const ElfW(Phdr) * ph;
 
 	for (unsigned i = 0; (ph = program_header(f, i)); i++)
-		if (ph->p_type == PT_LOAD &&
-		    vaddr - ph->p_vaddr < ph->p_filesz)
+		if (ph->p_type == PT_LOAD && vaddr - ph->p_vaddr < ph->p_filesz)
 			return vaddr - ph->p_vaddr + ph->p_offset;
 	return UINT64_MAX;
 }
 
 /* Does a string of the dynamic string table begin with `prefix`? */
 static bool
-has_dynamic_string(const struct image *f, const ElfW(Phdr) *dynamic,
-    const char *prefix)
+has_dynamic_string(
+    const struct image *f, const ElfW(Phdr) * dynamic, const char *prefix)
 {
 	const ElfW(Dyn) *d = bytes_at(f, dynamic->p_offset, dynamic->p_filesz);
 	uint64_t at = UINT64_MAX, size = 0;
@@ -125,16 +124,16 @@ has_dynamic_string(const struct image *f, const ElfW(Phdr) *dynamic,
 	}
 	strings = bytes_at(f, at, size);
 	for (p = strings; p && p < strings + size;
-	    p = memchr(p, 0, (size_t)(strings + size - p)), p = p ? p + 1 : p)
+	     p = memchr(p, 0, (size_t)(strings + size - p)), p = p ? p + 1 : p)
 		if (!strncmp(p, prefix,
-		        strnlen(prefix, (size_t)(strings + size - p))) &&
+			strnlen(prefix, (size_t)(strings + size - p))) &&
 		    (size_t)(strings + size - p) > strlen(prefix))
 			return true;
 	return false;
 }
 
 static const char *
-sanitizer(const struct image *f, const ElfW(Phdr) *dynamic)
+sanitizer(const struct image *f, const ElfW(Phdr) * dynamic)
 {
 	static const char *const sign[][2] = {
 	    {"__asan_init", "AddressSanitizer"},
@@ -174,7 +173,7 @@ static int
 check_elf(const char *name, const struct image *f, struct ht_error *err)
 {
 	const ElfW(Ehdr) *eh = bytes_at(f, 0, sizeof *eh);
-	const ElfW(Phdr) *ph, *dynamic = NULL;
+	const ElfW(Phdr) * ph, *dynamic = NULL;
 	bool interpreter = false;
 	const char *san;
 	int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -220,10 +219,10 @@ check_rights(const char *name, int fd, struct ht_error *err)
 	if (fstat(fd, &st) == -1)
 		return ht_error_errno(err, "cannot look at '%s'", name);
 	gains = (st.st_mode & S_ISUID && st.st_uid != getuid()) ||
-	        ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	            st.st_gid != getgid()) ||
-	        (getuid() != 0 &&
-	            fgetxattr(fd, "security.capability", NULL, 0) > 0);
+		((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		    st.st_gid != getgid()) ||
+		(getuid() != 0 &&
+		    fgetxattr(fd, "security.capability", NULL, 0) > 0);
 	if (gains)
 		return ht_error_set(err,
 		    "cannot record '%s': it is setuid, setgid or has file "
@@ -233,13 +232,13 @@ check_rights(const char *name, int fd, struct ht_error *err)
 	return 0;
 }
 
-static int check_file(const char *name, const char *path, int depth,
-    struct ht_error *err);
+static int check_file(
+    const char *name, const char *path, int depth, struct ht_error *err);
 
 /* `#!interpreter`: that is the program which will run. */
 static int
-check_script(const char *name, const struct image *f, int depth,
-    struct ht_error *err)
+check_script(
+    const char *name, const struct image *f, int depth, struct ht_error *err)
 {
 	const char *p = f->data + 2, *end = f->data + f->size;
 	char path[PATH_MAX];
@@ -256,7 +255,7 @@ check_script(const char *name, const struct image *f, int depth,
 		    "cannot run '%s': its interpreter '%s' cannot be run: %s",
 		    name, path, strerror(runnable(path)));
 	return depth < SCRIPT_DEPTH ? check_file(name, path, depth + 1, err)
-	                            : 0;
+				    : 0;
 }
 
 static int
@@ -279,7 +278,7 @@ check_file(const char *name, const char *path, int depth, struct ht_error *err)
 	if (!memcmp(f.data, "#!", 2))
 		r = check_script(name, &f, depth, err);
 	else if (!memcmp(f.data, ELFMAG, SELFMAG) &&
-	         f.size >= sizeof(ElfW(Ehdr)))
+		 f.size >= sizeof(ElfW(Ehdr)))
 		r = check_elf(depth ? path : name, &f, err);
 	munmap((void *)f.data, f.size);
 	return r;
@@ -293,7 +292,7 @@ ht_program_check(const char *name, struct ht_error *err)
 
 	if (!path) {
 		status = errno == ENOENT || errno == ENOTDIR ? HT_NOT_FOUND
-		                                             : HT_NOT_RUNNABLE;
+							     : HT_NOT_RUNNABLE;
 		ht_error_errno(err, "cannot run '%s'", name);
 		return status;
 	}
@@ -363,8 +362,8 @@ child(const struct ht_launch *l, pid_t recorder, int go, int report)
 }
 
 int
-ht_program_fork(struct ht_child *c, const struct ht_launch *l,
-    struct ht_error *err)
+ht_program_fork(
+    struct ht_child *c, const struct ht_launch *l, struct ht_error *err)
 {
 	pid_t recorder = getpid();
 	int go[2], report[2];

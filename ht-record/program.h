@@ -32,9 +32,9 @@ void ht_found_note(struct ht_found *f);
 /* How to start the program. */
 struct ht_launch {
 	char *const *argv;
-	const char *library;     /* to preload */
-	int ring_fd;             /* ours; the child reads it through /proc */
-	bool stdout_is_stderr;   /* the trace has our stdout */
+	const char *library;   /* to preload */
+	int ring_fd;	       /* ours; the child reads it through /proc */
+	bool stdout_is_stderr; /* the trace has our stdout */
 	const struct ht_found *found;
 };
 
@@ -45,8 +45,8 @@ struct ht_child {
 };
 
 /* Forks it. 0, or -1 with *err set. */
-int ht_program_fork(struct ht_child *c, const struct ht_launch *l,
-    struct ht_error *err);
+int ht_program_fork(
+    struct ht_child *c, const struct ht_launch *l, struct ht_error *err);
 /* Lets it go. 0 once it has executed the program; else the exit status, with
  * *err set and the child gone. */
 int ht_program_go(struct ht_child *c, const char *name, struct ht_error *err);

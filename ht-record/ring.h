@@ -25,7 +25,7 @@
 #define ht_ring_news(r)                                                        \
 	__atomic_load_n((const uint64_t *)&(r)->tick, __ATOMIC_RELAXED)
 
-#define HT_RING_MAGIC   0x31676e6972746800u /* "\0htring1" */
+#define HT_RING_MAGIC	0x31676e6972746800u /* "\0htring1" */
 #define HT_RING_VERSION 1
 
 /*
@@ -47,17 +47,17 @@ struct ht_rec {
 
 enum ht_rec_kind {
 	HT_REC_NONE = 0,     /* never published: a slot nobody wrote yet */
-	HT_REC_ALLOC,        /* pointer, size, stack */
-	HT_REC_FREE,         /* pointer */
-	HT_REC_REALLOC,      /* intent: the old pointer, before the call */
+	HT_REC_ALLOC,	     /* pointer, size, stack */
+	HT_REC_FREE,	     /* pointer */
+	HT_REC_REALLOC,	     /* intent: the old pointer, before the call */
 	HT_REC_REALLOC_DONE, /* the new pointer, size, stack */
 	HT_REC_REALLOC_FAIL, /* the old pointer again: it lives on */
-	HT_REC_TICK,         /* pointer: ms since the start */
-	HT_REC_LOST,         /* pointer: events dropped before this one */
+	HT_REC_TICK,	     /* pointer: ms since the start */
+	HT_REC_LOST,	     /* pointer: events dropped before this one */
 	/* From here on not even --lossy drops them. */
-	HT_REC_THREAD,       /* pointer: kernel's tid, now behind `thread` */
-	HT_REC_EXEC,         /* the program is about to call execve */
-	HT_REC_EXEC_FAIL,    /* and execve came back */
+	HT_REC_THREAD,	  /* pointer: kernel's tid, now behind `thread` */
+	HT_REC_EXEC,	  /* the program is about to call execve */
+	HT_REC_EXEC_FAIL, /* and execve came back */
 };
 
 #define HT_STACK_BITS  28
@@ -143,9 +143,9 @@ ht_lap(uint64_t pos, unsigned shift)
 struct ht_frame {
 	_Atomic uint64_t key;
 	_Atomic uint64_t pc;
-	_Atomic uint64_t rule;   /* the unwinder's; 0 = not computed yet */
+	_Atomic uint64_t rule;	 /* the unwinder's; 0 = not computed yet */
 	_Atomic uint32_t module; /* 0 not known yet, 1 + its index, or HT_Q_* */
-	_Atomic uint32_t link;   /* next frame of the same module */
+	_Atomic uint32_t link;	 /* next frame of the same module */
 	_Atomic uint32_t next[4];
 	uint64_t pad[2];
 };
@@ -170,7 +170,7 @@ struct ht_node {
 	uint32_t pad;
 };
 
-#define HT_ROOT     1u
+#define HT_ROOT	    1u
 #define HT_ROOT_CUT 2u
 
 /* A loaded object. Strings lie in the module heap. */
@@ -182,9 +182,9 @@ struct ht_ring_segment {
 #define HT_BUILD_ID_MAX 32
 
 struct ht_module {
-	_Atomic uint32_t state;  /* 0 unused, HT_MODULE_* */
+	_Atomic uint32_t state;	 /* 0 unused, HT_MODULE_* */
 	uint32_t name, name_len; /* offset in the heap, bytes; an empty name
-	                          * is the executable's */
+				  * is the executable's */
 	uint32_t build_id_len;
 	uint64_t bias;
 	uint32_t nsegments;
@@ -201,11 +201,11 @@ struct ht_ring {
 	/* Written once by the recorder, before the program sees it. */
 	uint64_t magic;
 	uint32_t version, flags;
-	uint32_t shift;         /* 1 << shift records */
-	uint32_t frame_max;     /* frames that fit in their area */
-	uint32_t node_max;      /* nodes that fit in theirs */
-	uint32_t heap_size;     /* bytes of the module heap */
-	uint64_t size;          /* of the whole mapping, bytes */
+	uint32_t shift;	    /* 1 << shift records */
+	uint32_t frame_max; /* frames that fit in their area */
+	uint32_t node_max;  /* nodes that fit in theirs */
+	uint32_t heap_size; /* bytes of the module heap */
+	uint64_t size;	    /* of the whole mapping, bytes */
 	/* Offsets of the areas, bytes, page-aligned, ascending. */
 	uint64_t records_at, heads_at, modules_at, heap_at, frames_at, nodes_at;
 
@@ -215,9 +215,9 @@ struct ht_ring {
 	/* `tick` and `control` make one word with `seen`, what the program
 	 * has acted upon: a record costs one comparison. */
 	_Alignas(64) _Atomic uint32_t tick; /* ms since the start */
-	_Atomic uint32_t control;           /* HT_CTL_* */
+	_Atomic uint32_t control;	    /* HT_CTL_* */
 	_Atomic uint64_t seen; /* program's: tick | control << 32, or
-	                        * HT_UNSEEN to be asked again */
+				* HT_UNSEEN to be asked again */
 	_Atomic uint64_t lost; /* program's: events dropped in all */
 	_Atomic uint64_t told; /* of them, told in HT_REC_LOST records */
 	/* On the robust list of a thread of the recorder's (robust_futexes,
@@ -229,25 +229,25 @@ struct ht_ring {
 	/* The program's. */
 	_Alignas(64) _Atomic uint64_t head; /* a hint: never past the truth */
 	_Alignas(64) _Atomic uint32_t waiters; /* 1: someone waits on `space` */
-	_Atomic uint32_t claimed;  /* pid of the image that took this ring */
-	_Atomic uint32_t ready;    /* 1: recording, 2: gave up, see `why` */
-	_Atomic uint32_t nodes;    /* nodes handed out */
-	_Atomic uint32_t modules;  /* modules handed out */
-	_Atomic uint32_t heap;     /* bytes of the module heap handed out */
-	_Atomic uint32_t frames;   /* frames handed out */
+	_Atomic uint32_t claimed; /* pid of the image that took this ring */
+	_Atomic uint32_t ready;	  /* 1: recording, 2: gave up, see `why` */
+	_Atomic uint32_t nodes;	  /* nodes handed out */
+	_Atomic uint32_t modules; /* modules handed out */
+	_Atomic uint32_t heap;	  /* bytes of the module heap handed out */
+	_Atomic uint32_t frames;  /* frames handed out */
 	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
-	uint32_t exe, exe_len;     /* its path, in the module heap */
-	char why[128];             /* a text for people when `ready` is 2 */
+	uint32_t exe, exe_len; /* its path, in the module heap */
+	char why[128];	       /* a text for people when `ready` is 2 */
 };
 
 #define HT_UNSEEN UINT64_MAX
 
 /* flags */
 enum {
-	HT_RING_LOSSY = 1,        /* full: drop and count, do not wait */
-	HT_RING_VERIFY = 2,       /* compare every stack with libunwind's */
-	HT_RING_LIBUNWIND = 4,    /* capture with libunwind */
-	HT_RING_UNPROVED = 8,     /* believe the remembered prefix: wrong */
+	HT_RING_LOSSY = 1,     /* full: drop and count, do not wait */
+	HT_RING_VERIFY = 2,    /* compare every stack with libunwind's */
+	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
+	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 };
 
 /* control */
@@ -260,12 +260,12 @@ _Static_assert(sizeof(struct ht_rec) == 16, "a record is one cmpxchg16b");
 _Static_assert(sizeof(struct ht_frame) == 64, "a frame is a cache line");
 _Static_assert(sizeof(struct ht_node) == 32, "two nodes a cache line");
 _Static_assert(offsetof(struct ht_ring, tail) % 64 == 0, "own cache line");
-_Static_assert(offsetof(struct ht_ring, tick) % 8 == 0 &&
-                   offsetof(struct ht_ring, control) ==
-                       offsetof(struct ht_ring, tick) + 4,
+_Static_assert(
+    offsetof(struct ht_ring, tick) % 8 == 0 &&
+	offsetof(struct ht_ring, control) == offsetof(struct ht_ring, tick) + 4,
     "one word");
-_Static_assert(offsetof(struct ht_ring, alive) ==
-                   offsetof(struct ht_ring, robust) + 8,
+_Static_assert(
+    offsetof(struct ht_ring, alive) == offsetof(struct ht_ring, robust) + 8,
     "the list has one offset for all");
 _Static_assert(HT_STACK_BITS + HT_SIZE_BITS + HT_THREAD_BITS == 64, "w0");
 _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");

@@ -67,8 +67,8 @@ ht_serve_start(int ring_fd)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1,
 	    HT_SOCKET "%d-%d", (int)getpid(), ring_fd);
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-	                            (size_t)n);
+	socklen_t len =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 
 	s->ring_fd = ring_fd;
 	s->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -7,7 +7,7 @@
 
 #include "ht-record/shm.h"
 
-#define PAGE      4096u
+#define PAGE	  4096u
 #define HEAP_MAX  (16u << 20)
 #define HEAP_MIN  (1u << 20)
 #define FRAME_MAX (1u << 20)
@@ -97,8 +97,9 @@ ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
 	file = memory_file(plan.size);
 	if (file == -1) {
 		if (errno == EFBIG)
-			ht_error_set(err, "cannot make the ring: the limit on "
-			                  "file sizes (ulimit -f) is too small");
+			ht_error_set(err,
+			    "cannot make the ring: the limit on "
+			    "file sizes (ulimit -f) is too small");
 		ht_error_errno(err, "cannot make the ring");
 		return NULL;
 	}

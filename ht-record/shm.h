@@ -8,7 +8,7 @@
 
 struct ht_ring_options {
 	uint64_t buffer; /* bytes of records, rounded up to a power of two */
-	uint32_t flags;  /* HT_RING_* */
+	uint32_t flags;	 /* HT_RING_* */
 };
 
 /*
@@ -16,8 +16,8 @@ struct ht_ring_options {
  * place of what *fd was, so that /proc/self/fd/<fd> always leads to the
  * latest. NULL with *err set when the kernel has no memory for it.
  */
-struct ht_ring *ht_shm_new(const struct ht_ring_options *o, int *fd,
-    struct ht_error *err);
+struct ht_ring *ht_shm_new(
+    const struct ht_ring_options *o, int *fd, struct ht_error *err);
 void ht_shm_free(struct ht_ring *ring);
 
 static inline struct ht_rec *

@@ -24,8 +24,8 @@ file_name(const char *program, pid_t pid)
 }
 
 static int
-spawn_symbolizer(struct ht_sink *s, const char *symbolize, int in,
-    struct ht_error *err)
+spawn_symbolizer(
+    struct ht_sink *s, const char *symbolize, int in, struct ht_error *err)
 {
 	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file, NULL};
 	posix_spawn_file_actions_t actions;
@@ -86,8 +86,8 @@ ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
 			return -1;
 	}
 	return ht_out_threaded(s->out) == -1
-	           ? ht_error_set(err, "cannot start a thread")
-	           : 0;
+		   ? ht_error_set(err, "cannot start a thread")
+		   : 0;
 }
 
 void
@@ -104,7 +104,7 @@ ht_sink_close(struct ht_sink *s)
 	while (waitpid(s->symbolizer, &status, 0) == -1 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status))
-		ht_warn("ht-symbolize was killed by signal %d",
-		    WTERMSIG(status));
+		ht_warn(
+		    "ht-symbolize was killed by signal %d", WTERMSIG(status));
 	s->failed |= status != 0;
 }

@@ -13,10 +13,10 @@
 struct ht_sink {
 	bool whole_job;
 	struct ht_out *out;
-	char *file;        /* what is written, as the user may name it; NULL:
-	                    * stdout */
-	pid_t symbolizer;  /* 0: none */
-	bool failed;       /* a message has told why */
+	char *file;	  /* what is written, as the user may name it; NULL:
+			   * stdout */
+	pid_t symbolizer; /* 0: none */
+	bool failed;	  /* a message has told why */
 };
 
 /* Opens it. `path` NULL: stdout, or the whole job. 0, or -1 with *err set. */

@@ -18,8 +18,8 @@ base_name(const char *path)
 }
 
 static void
-how_it_ended(struct ht_str *text, const struct ht_job_result *r,
-    const char *name)
+how_it_ended(
+    struct ht_str *text, const struct ht_job_result *r, const char *name)
 {
 	struct ht_fmt took = ht_fmt_ms(r->ms);
 
@@ -63,9 +63,9 @@ verification(struct ht_str *text, const struct ht_job_result *r)
 
 	if (!all)
 		return;
-	ht_str_addf(text, "\nverified: %" PRIu64 " stacks, %" PRIu64
-	                  " differences",
-	    all, r->differences);
+	ht_str_addf(text,
+	    "\nverified: %" PRIu64 " stacks, %" PRIu64 " differences", all,
+	    r->differences);
 	if (r->unverifiable)
 		ht_str_addf(text,
 		    " (%" PRIu64
@@ -96,10 +96,10 @@ warnings(const struct ht_job_result *r, const char *name)
 	if (!r->recorded)
 		ht_warn("nothing of %s was recorded: %s", name,
 		    *r->why ? r->why
-		            : "the preload library did not get to run in it");
+			    : "the preload library did not get to run in it");
 	else if (r->unrecorded_exec)
 		ht_warn("%s executed another program, which could not be "
-		        "recorded",
+			"recorded",
 		    name);
 	if (s->lost)
 		ht_warn("%s events were lost: all numbers are too small",
@@ -115,8 +115,8 @@ ht_report(const struct ht_job_result *r, const char *program,
 	struct ht_str text = {0};
 	char name[256];
 
-	ht_escape(name, sizeof name, base_name(program),
-	    strlen(base_name(program)));
+	ht_escape(
+	    name, sizeof name, base_name(program), strlen(base_name(program)));
 	warnings(r, name);
 	if (ht_quiet())
 		return;

@@ -19,7 +19,7 @@
 /* A realloc whose `-` is written and whose result has not been seen: it is
  * the thread's next record. */
 struct intent {
-	uint32_t slot; /* the thread, as the ring names it */
+	uint32_t slot;	/* the thread, as the ring names it */
 	bool temporary; /* the free was counted as that */
 	uint64_t address;
 	struct ht_block block;
@@ -31,15 +31,15 @@ struct ht_trace {
 	struct ht_ring *ring;
 	struct ht_trace_options options;
 	struct ht_trace_stats stats;
-	struct ht_names names;      /* stacks, modules and threads */
+	struct ht_names names; /* stacks, modules and threads */
 	struct ht_blocks blocks;
 	struct ht_classes classes;
 	/* By thread: the address of the block it allocated as its latest
 	 * event, for temporaries. */
 	uint64_t last[HT_THREAD_MAX + 1];
-	uint32_t last_plus;         /* class of the `+` just written, + 1 */
+	uint32_t last_plus; /* class of the `+` just written, + 1 */
 	struct intent *intents;
-	uint64_t rss;               /* pages, as last written */
+	uint64_t rss; /* pages, as last written */
 	int pid;
 };
 
@@ -158,8 +158,8 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 	write_command(t);
 	ht_evwrite_system(t->out, (uint64_t)sysconf(_SC_PAGESIZE),
 	    (uint64_t)sysconf(_SC_PHYS_PAGES));
-	ht_evwrite_process(t->out, (uint32_t)t->pid, parent_of(t->pid),
-	    (uint64_t)time(NULL));
+	ht_evwrite_process(
+	    t->out, (uint32_t)t->pid, parent_of(t->pid), (uint64_t)time(NULL));
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -179,8 +179,8 @@ new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 	    .high = ht_names_high_bits(&t->names, ht_rec_stack(rec)),
 	    .thread = thread,
 	};
-	uint32_t stack = ht_names_stack(&t->names, t->out, ht_rec_stack(rec),
-	    &info.size);
+	uint32_t stack =
+	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &info.size);
 
 	ht_evwrite_class(t->out, info.size, stack, thread, 0);
 	return ht_classes_add(&t->classes, class_key(rec, thread), &info);
@@ -202,12 +202,11 @@ shown(const struct ht_trace *t, uint64_t address)
 }
 
 static void
-block_dies(struct ht_trace *t, struct ht_block b, uint64_t address,
-    uint32_t thread)
+block_dies(
+    struct ht_trace *t, struct ht_block b, uint64_t address, uint32_t thread)
 {
 	const struct ht_class_info *c = &t->classes.info[b.cls];
-	bool temporary = t->last[c->thread] == address &&
-	                 thread == c->thread;
+	bool temporary = t->last[c->thread] == address && thread == c->thread;
 	bool rule = t->last_plus == b.cls + 1;
 
 	t->stats.leaked -= c->size;
@@ -216,8 +215,8 @@ block_dies(struct ht_trace *t, struct ht_block b, uint64_t address,
 	ht_evwrite_free(t->out, b.cls, t->stats.ms - b.birth,
 	    thread == c->thread ? 0 : thread,
 	    temporary == rule ? HT_TEMP_RULE
-	    : temporary       ? HT_TEMP_YES
-	                      : HT_TEMP_NO,
+	    : temporary	      ? HT_TEMP_YES
+			      : HT_TEMP_NO,
 	    shown(t, address));
 	t->last_plus = 0;
 }
@@ -226,9 +225,9 @@ static void
 block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
 	struct ht_block old, b = {
-	    .cls = class_of(t, rec, thread),
-	    .birth = (uint32_t)t->stats.ms,
-	};
+				 .cls = class_of(t, rec, thread),
+				 .birth = (uint32_t)t->stats.ms,
+			     };
 	const struct ht_class_info *c = &t->classes.info[b.cls];
 	uint64_t address = ht_rec_ptr(rec) | c->high;
 
@@ -236,8 +235,7 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 		/* Its free escaped us. It happened, before this. */
 		t->stats.missed++;
 		ht_evwrite_missed(t->out, 1);
-		block_dies(
-		    t, old, address, t->classes.info[old.cls].thread);
+		block_dies(t, old, address, t->classes.info[old.cls].thread);
 	}
 	ht_evwrite_alloc(t->out, b.cls, shown(t, address));
 	t->last_plus = b.cls + 1;
@@ -253,8 +251,8 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 
 /* True if a block died; *b is what it was. */
 static bool
-on_free(struct ht_trace *t, uint64_t address, uint32_t thread,
-    struct ht_block *b)
+on_free(
+    struct ht_trace *t, uint64_t address, uint32_t thread, struct ht_block *b)
 {
 	if (ht_likely(ht_blocks_take(&t->blocks, address, b))) {
 		block_dies(t, *b, address, thread);
@@ -282,8 +280,8 @@ on_intent(struct ht_trace *t, uint64_t address, uint32_t slot,
 	    slot == HT_THREAD_MAX) /* shared by many: whose is the next? */
 		return;
 	i = ht_malloc(sizeof *i);
-	*i = (struct intent){slot, t->stats.temporary > temporary, address, b,
-	    t->intents};
+	*i = (struct intent){
+	    slot, t->stats.temporary > temporary, address, b, t->intents};
 	t->intents = i;
 }
 
@@ -334,8 +332,8 @@ address_of(struct ht_trace *t, const struct ht_rec *rec)
 }
 
 void
-ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
-    enum ht_rec_kind result)
+ht_trace_record(
+    struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
 {
 	uint32_t slot = ht_rec_thread(rec);
 	struct ht_block gone;
@@ -345,8 +343,7 @@ ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
 	switch (ht_rec_kind(rec->w1)) {
 	case HT_REC_ALLOC:
 	case HT_REC_REALLOC_DONE:
-		block_is_born(
-		    t, rec, ht_names_thread(&t->names, t->out, slot));
+		block_is_born(t, rec, ht_names_thread(&t->names, t->out, slot));
 		break;
 	case HT_REC_FREE:
 		on_free(t, address_of(t, rec),

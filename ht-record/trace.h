@@ -13,25 +13,25 @@
 #include "libht/out.h"
 
 struct ht_trace_options {
-	bool addresses;       /* write the address of each block */
+	bool addresses;	      /* write the address of each block */
 	char *const *command; /* what was launched */
 };
 
 struct ht_trace_stats {
 	uint64_t allocations, temporary;
 	uint64_t leaked, leaked_blocks; /* live now: bytes, blocks */
-	uint64_t peak, peak_ms;         /* bytes; ms since the start */
-	uint64_t peak_rss;              /* bytes */
-	uint64_t lost, unseen, missed;  /* events; see #L #U #D */
-	uint64_t ms;                    /* the latest time written */
+	uint64_t peak, peak_ms;		/* bytes; ms since the start */
+	uint64_t peak_rss;		/* bytes */
+	uint64_t lost, unseen, missed;	/* events; see #L #U #D */
+	uint64_t ms;			/* the latest time written */
 };
 
 struct ht_trace;
 
 /* A trace of process `pid` over `ring`, whose lines go to `out`, which it
  * does not own. */
-struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring,
-    int pid, const struct ht_trace_options *o);
+struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
+    const struct ht_trace_options *o);
 /* From now on lines go to `out`. */
 void ht_trace_set_out(struct ht_trace *t, struct ht_out *out);
 
@@ -40,8 +40,8 @@ void ht_trace_begin(struct ht_trace *t, char *const argv[]);
 
 /* One record. `result` is what is known of a HT_REC_REALLOC: the kind of the
  * record that says how it went, HT_REC_NONE when that is not there yet. */
-void ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
-    enum ht_rec_kind result);
+void ht_trace_record(
+    struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result);
 
 /* Fetches what this record will need into the cache. */
 void ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec);

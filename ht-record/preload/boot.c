@@ -249,8 +249,8 @@ static struct ht_ring *
 join_ring(int recorder, int fd)
 {
 	struct timespec ms = {.tv_nsec = 1000000};
-	char path[64], *end = put_number(stpcpy(path, "/proc/"),
-	                   (unsigned)recorder);
+	char path[64],
+	    *end = put_number(stpcpy(path, "/proc/"), (unsigned)recorder);
 
 	*put_number(stpcpy(end, "/fd/"), (unsigned)fd) = '\0';
 	for (int i = 0; i < 2000; i++) {
@@ -266,8 +266,8 @@ join_ring(int recorder, int fd)
 		close(ring_fd);
 		if (!r)
 			return NULL;
-		if (atomic_compare_exchange_strong(&r->claimed, &nobody,
-		        (uint32_t)ht_pid))
+		if (atomic_compare_exchange_strong(
+			&r->claimed, &nobody, (uint32_t)ht_pid))
 			return r;
 		/* The one of the image before: the next is on its way. */
 		munmap(r, r->size);

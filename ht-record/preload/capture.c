@@ -18,8 +18,8 @@ ht_capture_init(void)
 {
 	uint32_t flags = ht_ring->flags;
 
-	back_end = flags & HT_RING_LIBUNWIND ? &ht_unwind_libunwind
-	                                     : &ht_unwind_rules;
+	back_end =
+	    flags & HT_RING_LIBUNWIND ? &ht_unwind_libunwind : &ht_unwind_rules;
 	if (back_end->init() == -1) {
 		strcpy(ht_ring->why, "the unwinder cannot work here");
 		return -1;
@@ -58,9 +58,9 @@ count_verified(const struct ht_context *from, const uint32_t *stack, size_t n,
 {
 	int r = ht_unwind_verify(from, stack, n, end);
 
-	atomic_fetch_add(r == 1   ? &ht_ring->differences
-	                 : r == 0 ? &ht_ring->verified
-	                          : &ht_ring->unverifiable,
+	atomic_fetch_add(r == 1	  ? &ht_ring->differences
+			 : r == 0 ? &ht_ring->verified
+				  : &ht_ring->unverifiable,
 	    1);
 }
 
@@ -111,7 +111,7 @@ static bool
 is_shown(uint32_t frame)
 {
 	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
-	                    memory_order_relaxed) != own_module;
+			    memory_order_relaxed) != own_module;
 }
 
 static uint32_t
@@ -145,8 +145,7 @@ verify_prefix(struct ht_thread *t, const struct ht_context *from)
 	       t->stack_cap)
 		if (!grow(t))
 			return;
-	count_verified(from, t->stack, n,
-	    whole ? HT_WALK_WHOLE : HT_WALK_CUT);
+	count_verified(from, t->stack, n, whole ? HT_WALK_WHOLE : HT_WALK_CUT);
 }
 
 uint32_t

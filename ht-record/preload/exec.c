@@ -18,7 +18,7 @@
 #include "ht-record/preload/preload.h"
 
 #define PRELOAD "LD_PRELOAD="
-#define RING    HT_ENV "="
+#define RING	HT_ENV "="
 
 static bool
 is_recorded_process(void)
@@ -164,8 +164,8 @@ fexecve(int fd, char *const argv[], char *const envp[])
 }
 
 HT_EXPORT int
-execveat(int fd, const char *path, char *const argv[], char *const envp[],
-    int flags)
+execveat(
+    int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	struct call c = {
 	    .run = run_execveat,

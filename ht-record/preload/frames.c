@@ -14,8 +14,8 @@ extern int _dl_find_object(void *, struct dl_find_object *)
 
 /* What only the program needs to know of a module. */
 struct module_note {
-	uint64_t start, end;      /* mapped addresses, half-open */
-	_Atomic uint32_t frames;  /* list of its frames, through `link` */
+	uint64_t start, end;	 /* mapped addresses, half-open */
+	_Atomic uint32_t frames; /* list of its frames, through `link` */
 };
 
 static struct ht_ring *ring;
@@ -95,11 +95,11 @@ close_module(uint32_t i)
 	uint32_t f =
 	    atomic_load_explicit(&note[i].frames, memory_order_acquire);
 
-	atomic_store_explicit(&modules[i].state, HT_MODULE_GONE,
-	    memory_order_release);
+	atomic_store_explicit(
+	    &modules[i].state, HT_MODULE_GONE, memory_order_release);
 	for (; f; f = atomic_load(&frames[f].link))
-		atomic_store_explicit(&frames[f].key, HT_FRAME_DEAD,
-		    memory_order_release);
+		atomic_store_explicit(
+		    &frames[f].key, HT_FRAME_DEAD, memory_order_release);
 	atomic_fetch_add(&epoch, 1);
 }
 
@@ -118,14 +118,14 @@ reopen_module(uint32_t i, const struct ht_module *as)
 	    memcmp(heap + m->name, heap + as->name, as->name_len))
 		return false;
 	for (f = atomic_load(&note[i].frames); f;
-	    f = atomic_load(&frames[f].link))
+	     f = atomic_load(&frames[f].link))
 		atomic_store(&frames[f].key, atomic_load(&frames[f].pc));
 	atomic_store_explicit(&m->state, HT_MODULE_LIVE, memory_order_release);
 	return true;
 }
 
 static void
-read_build_id(struct ht_module *m, const ElfW(Phdr) *ph, uint64_t bias)
+read_build_id(struct ht_module *m, const ElfW(Phdr) * ph, uint64_t bias)
 {
 	const char *p = (const char *)(bias + ph->p_vaddr);
 	const char *end = p + ph->p_memsz;
@@ -142,8 +142,8 @@ read_build_id(struct ht_module *m, const ElfW(Phdr) *ph, uint64_t bias)
 		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
 		    memcmp(name, "GNU", 4) == 0) {
 			m->build_id_len = n->n_descsz < HT_BUILD_ID_MAX
-			                      ? n->n_descsz
-			                      : HT_BUILD_ID_MAX;
+					      ? n->n_descsz
+					      : HT_BUILD_ID_MAX;
 			memcpy(m->build_id, desc, m->build_id_len);
 			return;
 		}
@@ -156,18 +156,16 @@ static void
 read_headers(struct ht_module *m, const struct dl_find_object *o)
 {
 	const ElfW(Ehdr) *eh = o->dlfo_map_start;
-	const ElfW(Phdr) *ph;
+	const ElfW(Phdr) * ph;
 
 	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
 	    eh->e_phentsize != sizeof *ph)
 		return;
 	ph = (const ElfW(Phdr) *)((const char *)eh + eh->e_phoff);
-	if ((const char *)(ph + eh->e_phnum) >
-	    (const char *)o->dlfo_map_end)
+	if ((const char *)(ph + eh->e_phnum) > (const char *)o->dlfo_map_end)
 		return;
 	for (unsigned i = 0; i < eh->e_phnum; i++, ph++) {
-		if (ph->p_type == PT_LOAD &&
-		    m->nsegments < HT_SEGMENTS_MAX) {
+		if (ph->p_type == PT_LOAD && m->nsegments < HT_SEGMENTS_MAX) {
 			m->segment[m->nsegments].vaddr = ph->p_vaddr;
 			m->segment[m->nsegments++].memsz = ph->p_memsz;
 		}
@@ -181,8 +179,8 @@ read_headers(struct ht_module *m, const struct dl_find_object *o)
 static uint32_t
 keep_name(const char *name, uint32_t *len)
 {
-	uint32_t at = atomic_fetch_add_explicit(&ring->heap, *len,
-	    memory_order_relaxed);
+	uint32_t at =
+	    atomic_fetch_add_explicit(&ring->heap, *len, memory_order_relaxed);
 
 	if (*len > ring->heap_size || at > ring->heap_size - *len)
 		return *len = 0;
@@ -250,8 +248,8 @@ ht_frames_dlclose_end(void)
 	struct dl_find_object o;
 
 	for (uint32_t i = 1; i < count && i < HT_MODULES_MAX; i++)
-		if (is_live(i) && !(find_object(note[i].start, &o) &&
-		                      same_object(i, &o)))
+		if (is_live(i) &&
+		    !(find_object(note[i].start, &o) && same_object(i, &o)))
 			close_module(i);
 	atomic_fetch_sub(&closing, 1);
 }
@@ -260,8 +258,8 @@ uint32_t
 ht_frames_epoch(void)
 {
 	return atomic_load_explicit(&closing, memory_order_relaxed)
-	           ? 0
-	           : atomic_load_explicit(&epoch, memory_order_relaxed);
+		   ? 0
+		   : atomic_load_explicit(&epoch, memory_order_relaxed);
 }
 
 /* ---- frames ----------------------------------------------------------- */
@@ -276,8 +274,8 @@ complete_frame(uint32_t f, uint64_t key)
 
 	atomic_store_explicit(&frames[f].pc, key, memory_order_relaxed);
 	if (m == UINT32_MAX) {
-		atomic_store_explicit(&frames[f].module, HT_NO_MODULE,
-		    memory_order_release);
+		atomic_store_explicit(
+		    &frames[f].module, HT_NO_MODULE, memory_order_release);
 		return;
 	}
 	if (!atomic_compare_exchange_strong(&frames[f].module, &none, m + 1))
@@ -301,8 +299,8 @@ find_frame(uint64_t key)
 
 		if (!f) {
 			if (!fresh) {
-				fresh = hand_out(&ring->frames,
-				    ring->frame_max);
+				fresh =
+				    hand_out(&ring->frames, ring->frame_max);
 				if (!fresh)
 					return 0;
 				atomic_store_explicit(&frames[fresh].key, key,
@@ -311,8 +309,8 @@ find_frame(uint64_t key)
 			if (atomic_compare_exchange_strong(link, &f, fresh))
 				return fresh;
 		}
-		if (atomic_load_explicit(&frames[f].key,
-		        memory_order_relaxed) == key)
+		if (atomic_load_explicit(
+			&frames[f].key, memory_order_relaxed) == key)
 			return f;
 		link = &frames[f].next[h >> 62];
 	}
@@ -340,15 +338,14 @@ ht_frame_at(uint64_t pc)
 
 		if (unlikely(!f))
 			return 0;
-		m = atomic_load_explicit(&frames[f].module,
-		    memory_order_acquire);
+		m = atomic_load_explicit(
+		    &frames[f].module, memory_order_acquire);
 		if (unlikely(!m)) {
 			complete_frame(f, pc);
 			return f;
 		}
-		if (likely(m != HT_NO_MODULE &&
-		           !atomic_load_explicit(&closing,
-		               memory_order_relaxed)))
+		if (likely(m != HT_NO_MODULE && !atomic_load_explicit(&closing,
+						    memory_order_relaxed)))
 			return f;
 		if (!stale(f, m))
 			return f;
@@ -365,8 +362,8 @@ ht_frame_qualifier(uint32_t kind, uint64_t value)
 
 	if (f) {
 		atomic_store(&frames[f].pc, value);
-		atomic_store_explicit(&frames[f].module, kind,
-		    memory_order_release);
+		atomic_store_explicit(
+		    &frames[f].module, kind, memory_order_release);
 	}
 	return f;
 }

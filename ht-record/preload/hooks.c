@@ -66,8 +66,8 @@ enter(const uintptr_t *frame)
 {
 	struct ht_thread *t;
 
-	if (unlikely(atomic_load_explicit(&ht_live->on,
-	                 memory_order_relaxed) != HT_ON))
+	if (unlikely(atomic_load_explicit(&ht_live->on, memory_order_relaxed) !=
+		     HT_ON))
 		t = enter_slow();
 	else
 		t = ht_thread_self();
@@ -112,8 +112,8 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 }
 
 static inline void
-allocated(struct ht_thread *t, const uintptr_t *frame, const void *p,
-    size_t size)
+allocated(
+    struct ht_thread *t, const uintptr_t *frame, const void *p, size_t size)
 {
 	if (likely(p))
 		record(t, frame, HT_REC_ALLOC, p, size);
@@ -130,7 +130,7 @@ malloc(size_t size)
 
 	if (unlikely(!t))
 		return ht_real.malloc ? ht_real.malloc(size)
-		                      : ht_boot_alloc(16, size);
+				      : ht_boot_alloc(16, size);
 	before = hold(t, HERE());
 	p = ht_real.malloc(size);
 	let_go(t, before);
@@ -150,8 +150,8 @@ calloc(size_t n, size_t size)
 			return ht_real.calloc(n, size);
 		/* The boot arena is zero and used once. */
 		return size && n > SIZE_MAX / size
-		           ? NULL
-		           : ht_boot_alloc(16, n * size);
+			   ? NULL
+			   : ht_boot_alloc(16, n * size);
 	}
 	before = hold(t, HERE());
 	p = ht_real.calloc(n, size);
@@ -185,8 +185,8 @@ static void *
 move_out(void *p, size_t size)
 {
 	size_t had = ht_boot_size(p);
-	void *q = ht_real.malloc ? ht_real.malloc(size)
-	                         : ht_boot_alloc(16, size);
+	void *q =
+	    ht_real.malloc ? ht_real.malloc(size) : ht_boot_alloc(16, size);
 
 	return q ? memcpy(q, p, had < size ? had : size) : NULL;
 }
@@ -206,7 +206,7 @@ reallocate(const uintptr_t *frame, void *p, size_t size)
 	}
 	if (unlikely(!t))
 		return ht_real.realloc ? ht_real.realloc(p, size)
-		                       : ht_boot_alloc(16, size);
+				       : ht_boot_alloc(16, size);
 	/* Intent first: another thread may get the old address before the
 	 * real call has even returned. */
 	if (p)
@@ -215,8 +215,8 @@ reallocate(const uintptr_t *frame, void *p, size_t size)
 	q = ht_real.realloc(p, size);
 	let_go(t, before);
 	if (likely(q))
-		record(t, frame, p ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q,
-		    size);
+		record(
+		    t, frame, p ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q, size);
 	else if (p && size)
 		ht_publish(t, HT_REC_REALLOC_FAIL, (uintptr_t)p, 0, 0);
 	return q;
@@ -269,7 +269,7 @@ posix_memalign(void **out, size_t align, size_t size)
                                                                                \
 		if (unlikely(!t))                                              \
 			return ht_real.name ? ht_real.name(align, size)        \
-			                    : ht_boot_alloc(align, size);      \
+					    : ht_boot_alloc(align, size);      \
 		before = hold(t, HERE());                                      \
 		p = ht_real.name(align, size);                                 \
 		let_go(t, before);                                             \
@@ -286,7 +286,7 @@ posix_memalign(void **out, size_t align, size_t size)
                                                                                \
 		if (unlikely(!t))                                              \
 			return ht_real.name ? ht_real.name(size)               \
-			                    : ht_boot_alloc(4096, size);       \
+					    : ht_boot_alloc(4096, size);       \
 		before = hold(t, HERE());                                      \
 		p = ht_real.name(size);                                        \
 		let_go(t, before);                                             \

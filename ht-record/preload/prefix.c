@@ -28,16 +28,16 @@ struct known {
 	uint64_t rule;
 	uint32_t frame, node;
 	uint32_t words; /* up to and with those that its own step read; of a
-	                 * fresh frame: where those begin */
-	bool fp_live;   /* a frame from here out depends on fp */
+			 * fresh frame: where those begin */
+	bool fp_live;	/* a frame from here out depends on fp */
 };
 
 struct ht_memory {
 	uint32_t depth, cap;
-	uint32_t epoch;         /* of the modules */
+	uint32_t epoch;		/* of the modules */
 	volatile uint32_t busy; /* being rewritten */
-	uint64_t busy_sp;       /* by a capture at this sp */
-	uint64_t top;           /* all words lie below this address */
+	uint64_t busy_sp;	/* by a capture at this sp */
+	uint64_t top;		/* all words lie below this address */
 	struct known *known, *fresh;
 	struct ht_word *word, *fresh_word;
 };
@@ -46,10 +46,10 @@ struct ht_memory {
 struct search {
 	struct ht_memory *m;
 	struct walk w;
-	size_t n;          /* fresh frames */
-	size_t candidate;  /* remembered frames that may still be met */
+	size_t n;	  /* fresh frames */
+	size_t candidate; /* remembered frames that may still be met */
 	struct ht_word *log;
-	uint32_t root;     /* where it ended, if no remembered frame was met */
+	uint32_t root; /* where it ended, if no remembered frame was met */
 };
 
 static struct ht_memory *
@@ -57,7 +57,8 @@ make_memory(uint32_t cap)
 {
 	size_t frames = cap * sizeof(struct known);
 	size_t words = cap * HT_WORDS_MAX * sizeof(struct ht_word);
-	char *p = ht_map_memory(sizeof(struct ht_memory) + 2 * (frames + words));
+	char *p =
+	    ht_map_memory(sizeof(struct ht_memory) + 2 * (frames + words));
 	struct ht_memory *m = (struct ht_memory *)p;
 
 	if (!p)
@@ -123,7 +124,7 @@ first_changed(const struct ht_memory *m, size_t n)
 
 	for (; n >= 4; n -= 4, w -= 4)
 		if (unlikely(difference(w - 1) | difference(w - 2) |
-		             difference(w - 3) | difference(w - 4)))
+			     difference(w - 3) | difference(w - 4)))
 			break;
 	for (; n > 0; n--, w--)
 		if (difference(w - 1))
@@ -326,8 +327,8 @@ find_stack(struct search *s, bool prove, size_t *met)
 }
 
 uint32_t
-ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
-    bool prove)
+ht_prefix_capture(
+    struct ht_thread *t, const struct ht_context *from, bool prove)
 {
 	uint32_t epoch = ht_frames_epoch(), seq = ++t->seq, node = 0;
 	struct search s = {
@@ -371,8 +372,8 @@ ht_prefix_forget(struct ht_thread *t)
 }
 
 size_t
-ht_prefix_frames(const struct ht_thread *t, uint32_t *frame, size_t max,
-    bool *whole)
+ht_prefix_frames(
+    const struct ht_thread *t, uint32_t *frame, size_t max, bool *whole)
 {
 	const struct ht_memory *m = t->memory;
 	size_t n = 0;
@@ -386,8 +387,8 @@ ht_prefix_frames(const struct ht_thread *t, uint32_t *frame, size_t max,
 #else
 
 uint32_t
-ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
-    bool prove)
+ht_prefix_capture(
+    struct ht_thread *t, const struct ht_context *from, bool prove)
 {
 	(void)t, (void)from, (void)prove;
 	return 0;
@@ -400,8 +401,8 @@ ht_prefix_forget(struct ht_thread *t)
 }
 
 size_t
-ht_prefix_frames(const struct ht_thread *t, uint32_t *frame, size_t max,
-    bool *whole)
+ht_prefix_frames(
+    const struct ht_thread *t, uint32_t *frame, size_t max, bool *whole)
 {
 	(void)t, (void)frame, (void)max, (void)whole;
 	return 0;

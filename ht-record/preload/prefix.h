@@ -11,15 +11,15 @@
  * `prove` remembered frames are believed unseen, which is wrong: for the test
  * that HT_VERIFY finds that out.
  */
-uint32_t ht_prefix_capture(struct ht_thread *t, const struct ht_context *from,
-    bool prove);
+uint32_t ht_prefix_capture(
+    struct ht_thread *t, const struct ht_context *from, bool prove);
 
 /* The state passes to another thread. */
 void ht_prefix_forget(struct ht_thread *t);
 
 /* The frames of the stack captured last, innermost first: at most `max`;
  * returns how many. *whole: it reaches to the outermost frame. */
-size_t ht_prefix_frames(const struct ht_thread *t, uint32_t *frame, size_t max,
-    bool *whole);
+size_t ht_prefix_frames(
+    const struct ht_thread *t, uint32_t *frame, size_t max, bool *whole);
 
 #endif

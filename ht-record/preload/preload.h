@@ -34,14 +34,14 @@ extern struct ht_ring *ht_ring;
 /* One for each thread that allocates, in memory of our own. A thread's state
  * passes to another thread once the kernel no longer knows its tid. */
 struct ht_thread {
-	_Atomic int32_t tid;   /* 0: free */
-	uint32_t number;       /* in records, 1 to HT_THREAD_MAX */
-	uint64_t tail;         /* the ring's tail when last looked at */
+	_Atomic int32_t tid;	/* 0: free */
+	uint32_t number;	/* in records, 1 to HT_THREAD_MAX */
+	uint64_t tail;		/* the ring's tail when last looked at */
 	const uintptr_t *guard; /* frame of the hook that is in a real call */
-	uintptr_t guard_pc;    /* that frame's return address */
-	volatile uint32_t seq; /* captures begun: a signal handler's shows */
+	uintptr_t guard_pc;	/* that frame's return address */
+	volatile uint32_t seq;	/* captures begun: a signal handler's shows */
 	uint32_t stack_cap;
-	uint32_t *stack;       /* the frames of the capture under way */
+	uint32_t *stack;	  /* the frames of the capture under way */
 	struct ht_memory *memory; /* of the last stack: prefix.c */
 };
 

@@ -22,8 +22,8 @@ ring_records(const struct ht_ring *r)
 /* The one step that publishes. Pairs with the recorder's acquire load of w1:
  * what was written before it (nodes, frames, modules) is seen with it. */
 static inline bool
-slot_publish(struct ht_rec *slot, const struct ht_rec *old,
-    const struct ht_rec *rec)
+slot_publish(
+    struct ht_rec *slot, const struct ht_rec *old, const struct ht_rec *rec)
 {
 	u128 was = (u128)old->w1 << 64 | old->w0;
 	u128 now = (u128)rec->w1 << 64 | rec->w0;
@@ -40,9 +40,9 @@ ht_off(void)
 int
 ht_no_calls(void)
 {
-	return ht_ring && (atomic_load_explicit(&ht_ring->control,
-	                       memory_order_relaxed) &
-	                      HT_CTL_NO_CALLS);
+	return ht_ring &&
+	       (atomic_load_explicit(&ht_ring->control, memory_order_relaxed) &
+		   HT_CTL_NO_CALLS);
 }
 
 /* True while the recorder lives and wants records. Its death is the kernel's
@@ -54,7 +54,7 @@ recorder_there(const struct ht_ring *r)
 	    HT_CTL_STOP)
 		return false;
 	return !(atomic_load_explicit(&r->alive, memory_order_relaxed) &
-	         FUTEX_OWNER_DIED);
+		 FUTEX_OWNER_DIED);
 }
 
 static void
@@ -115,8 +115,8 @@ count_lost(struct ht_ring *r)
 static inline void
 move_head(struct ht_ring *r, uint64_t pos)
 {
-	if ((int64_t)(pos - atomic_load_explicit(&r->head,
-	                        memory_order_relaxed)) >= 0)
+	if ((int64_t)(pos - atomic_load_explicit(
+				&r->head, memory_order_relaxed)) >= 0)
 		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
 }
 
@@ -178,10 +178,10 @@ ring_put_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		}
 		if (unlikely(free != 1)) {
 			/* A lap behind, at least: the world moved on. */
-			t->tail = atomic_load_explicit(&r->tail,
-			    memory_order_acquire);
-			pos = atomic_load_explicit(&r->head,
-			    memory_order_relaxed);
+			t->tail = atomic_load_explicit(
+			    &r->tail, memory_order_acquire);
+			pos = atomic_load_explicit(
+			    &r->head, memory_order_relaxed);
 			continue;
 		}
 		if (unlikely(!is_on()))
@@ -202,8 +202,8 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 	struct ht_rec *slot, old, new = with_lap(r, rec, pos);
 
 	if (unlikely(pos - t->tail >= (uint64_t)1 << r->shift ||
-	             look(r, pos, &slot, &old) != 1 || !is_on() ||
-	             !slot_publish(slot, &old, &new)))
+		     look(r, pos, &slot, &old) != 1 || !is_on() ||
+		     !slot_publish(slot, &old, &new)))
 		return ring_put_slow(t, r, rec);
 	move_head(r, pos);
 	return true;
@@ -223,8 +223,8 @@ publish_lost(struct ht_thread *t, struct ht_ring *r)
 		return;
 	rec.w1 = ht_rec_w1(total - told, HT_REC_LOST);
 	if (!ring_put(t, r, rec))
-		atomic_fetch_sub_explicit(&r->told, total - told,
-		    memory_order_relaxed);
+		atomic_fetch_sub_explicit(
+		    &r->told, total - told, memory_order_relaxed);
 }
 
 /* Wraps the stack into a node that carries what does not fit a record.
@@ -291,7 +291,7 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	};
 
 	if (unlikely(ht_ring_news(r) !=
-	             atomic_load_explicit(&r->seen, memory_order_relaxed)))
+		     atomic_load_explicit(&r->seen, memory_order_relaxed)))
 		hear_news(t, r);
 	if (unlikely(size > HT_SIZE_MAX || ptr > HT_PTR_MAX) &&
 	    !wrap_large(&rec, t, kind, ptr, size, stack)) {

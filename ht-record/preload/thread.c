@@ -14,7 +14,7 @@
 #include "ht-record/preload/preload.h"
 
 #define THREADS_MAX 65536 /* alive at a time; sparse */
-#define LOOKS       4     /* states tried before a fresh one is taken */
+#define LOOKS	    4	  /* states tried before a fresh one is taken */
 
 static struct ht_thread *pool;
 static _Atomic uint32_t used, hand;
@@ -38,8 +38,7 @@ static int32_t
 own_tid(void)
 {
 	int saved = errno;
-	int32_t tid =
-	    ht_no_calls() ? ht_pid : (int32_t)syscall(SYS_gettid);
+	int32_t tid = ht_no_calls() ? ht_pid : (int32_t)syscall(SYS_gettid);
 
 	errno = saved;
 	return tid;
@@ -50,8 +49,7 @@ is_gone(int32_t tid)
 {
 	int saved = errno;
 	bool gone = !ht_no_calls() &&
-	            syscall(SYS_tgkill, ht_pid, tid, 0) == -1 &&
-	            errno == ESRCH;
+		    syscall(SYS_tgkill, ht_pid, tid, 0) == -1 && errno == ESRCH;
 
 	errno = saved;
 	return gone;
@@ -98,8 +96,7 @@ ht_thread_make(void)
 	int32_t tid;
 	struct ht_thread *t;
 
-	if (!pool &&
-	    !(pool = ht_map_memory(THREADS_MAX * sizeof *pool)))
+	if (!pool && !(pool = ht_map_memory(THREADS_MAX * sizeof *pool)))
 		return NULL;
 	tid = own_tid();
 	t = take_over(tid);

@@ -81,8 +81,7 @@ walk_signal(struct walk *w)
 
 /* Reads a word of the stack; *log, unless it is NULL, gets it and moves on. */
 static inline bool
-walk_load(
-    struct walk *w, uint64_t addr, uint64_t *value, struct ht_word **log)
+walk_load(struct walk *w, uint64_t addr, uint64_t *value, struct ht_word **log)
 {
 	if (!ht_stack_load(&w->stack, addr, value))
 		return false;

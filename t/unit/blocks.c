@@ -65,8 +65,8 @@ blocks(bool shadow)
 			assert_int_equal(there, ht_map_del(&truth, a, &was));
 		}
 		if (there)
-			assert_true(old.cls == was >> 32 &&
-			            old.birth == (uint32_t)was);
+			assert_true(
+			    old.cls == was >> 32 && old.birth == (uint32_t)was);
 	}
 	ht_blocks_release(&b);
 	ht_map_release(&truth);

@@ -17,8 +17,8 @@
 #include "ht-record/preload/publish.c"
 
 #define THREADS 8
-#define EACH    50000u
-#define SHIFT   8
+#define EACH	50000u
+#define SHIFT	8
 
 /* What publish.c and drain.c need of the rest. */
 static struct ht_live live = {HT_ON};
@@ -61,8 +61,8 @@ static uint64_t wrong;
 static _Atomic int running;
 
 void
-ht_trace_record(struct ht_trace *t, const struct ht_rec *rec,
-    enum ht_rec_kind result)
+ht_trace_record(
+    struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
 {
 	uint32_t n = ht_rec_thread(rec);
 	uint64_t i = ht_rec_ptr(rec);
