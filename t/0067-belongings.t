@@ -89,7 +89,10 @@ fi
 for kib in 2000000 500000 150000; do
 	[ $sanitized = no ] || continue
 	run sh -c "ulimit -v $kib; '$R' -q -o t.ht '$PROG/counts'"
-	is $status 0 "ulimit -v $kib: runs"
+	# For the recorder as well: it may say that this is too little.
+	[ $status = 125 ] && grep -q 'ht-record: cannot .*allocate' err &&
+	    status=0
+	is $status 0 "ulimit -v $kib: runs, or says why not"
 done
 run sh -c "exec '$R' -q -o t.ht sh -c 'ulimit -v 200000; exec \"\$0\"' '$PROG/counts'"
 is $status 0 'ulimit -v 200000 for the program only: runs'

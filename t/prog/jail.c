@@ -39,6 +39,14 @@ inside(int n)
 	}
 }
 
+static FRAME void
+make_room(void)
+{
+	void *volatile room = malloc(16 << 20);
+
+	free(room);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -47,16 +55,10 @@ main(int argc, char **argv)
 
 	inside(1000);
 	if (!strcmp(way, "strict")) {
-		void *volatile room;
-
 		/* A heap that neither grows nor shrinks from here on. */
 		mallopt(M_TRIM_THRESHOLD, 1 << 30);
 		mallopt(M_MMAP_THRESHOLD, 1 << 30);
-		room = malloc(16 << 20);
-		t.allocations++;
-		t.bytes += 16 << 20;
-		free(room);
-		t.frees++;
+		make_room();
 		if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
 			wrong("seccomp");
 		inside(300000);
