@@ -29,11 +29,12 @@ struct ht_in *ht_in_fd(int fd, const char *name);
  * last block of an input that does not end in one. At most `max` bytes unless
  * one line is longer (0: what is there). The bytes stay valid and may be
  * changed (LFs excepted: they count lines) until the next call; at least
- * HT_IN_SLACK bytes behind *end may be read, of any value. 1; 0 at the end of the input; -1 on an
- * error that ends the input: a read error, a broken or truncated compressed
- * stream (all that could be read was handed out before), or a line longer
- * than HT_LINE_MAX: then the error is set, the line is passed over, and the
- * next call goes on behind it.
+ * HT_IN_SLACK bytes behind *end may be read, of any value.
+ *
+ * 1; 0 at the end of the input; -1 on an error that ends the input: a read
+ * error, a broken or truncated compressed stream (all that could be read was
+ * handed out before), or a line longer than HT_LINE_MAX: then the error is
+ * set, the line is passed over, and the next call goes on behind it.
  */
 int ht_in_block(struct ht_in *in, size_t max, char **start, char **end);
 
@@ -44,10 +45,10 @@ int ht_in_line(struct ht_in *in, char **line, size_t *len);
  * them out again. `from` is the start of a line. */
 void ht_in_unget(struct ht_in *in, const char *from);
 
-/* What messages need; the error is the one that the last -1 was about. The number of the line handed out last (the first line
- * of the last block; from 1). ht_in_block does not count lines by itself in
- * the block it hands out until the next call, so for a line inside a block
- * add the LFs before it. */
+/* What messages need. The error is the one that the last -1 was about. The
+ * line is the one handed out last (the first line of the last block; from 1).
+ * ht_in_block does not count lines by itself in the block it hands out until
+ * the next call, so for a line inside a block add the LFs before it. */
 const char *ht_in_name(const struct ht_in *in);
 uint64_t ht_in_lineno(const struct ht_in *in);
 const struct ht_error *ht_in_error(const struct ht_in *in);

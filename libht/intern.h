@@ -21,11 +21,11 @@ struct ht_intern {
 };
 
 /* The id of the text, made when new; *fresh (may be NULL) says so. */
-uint32_t ht_intern_add(struct ht_intern *t, const char *data, size_t len,
-    bool *fresh);
+uint32_t ht_intern_add(
+    struct ht_intern *t, const char *data, size_t len, bool *fresh);
 /* The id of the text, or 0. */
-uint32_t ht_intern_find(const struct ht_intern *t, const char *data,
-    size_t len);
+uint32_t ht_intern_find(
+    const struct ht_intern *t, const char *data, size_t len);
 /* The text of `id`, "" for 0. */
 const char *ht_intern_get(const struct ht_intern *t, uint32_t id);
 size_t ht_intern_len(const struct ht_intern *t, uint32_t id);

@@ -12,27 +12,27 @@
 
 struct ht_opt {
 	const char *name; /* long name without dashes */
-	int letter;       /* short option, or a number above 255 for none */
-	bool value;       /* takes one */
+	int letter;	  /* short option, or a number above 255 for none */
+	bool value;	  /* takes one */
 };
 
 struct ht_opts {
 	int argc;
 	char **argv;
-	const char *usage;        /* the whole text, ends in LF */
+	const char *usage;	  /* the whole text, ends in LF */
 	const struct ht_opt *opt; /* ends with name NULL */
-	bool stop_at_operand;     /* ht-record: the rest is the program's */
-	const char *value;        /* of the option returned last */
-	int letter;               /* that option, for messages */
-	int index;                /* first operand, once -1 was returned */
+	bool stop_at_operand;	  /* ht-record: the rest is the program's */
+	const char *value;	  /* of the option returned last */
+	int letter;		  /* that option, for messages */
+	int index;		  /* first operand, once -1 was returned */
 };
 
 /* The letter of the next option, or -1: no more options. */
 int ht_opt_next(struct ht_opts *o);
 /* The value of the last option as a number; on error says which values are
  * accepted and ends with status 2. */
-uint64_t ht_opt_num(const struct ht_opts *o, enum ht_unit unit, uint64_t min,
-    uint64_t max);
+uint64_t ht_opt_num(
+    const struct ht_opts *o, enum ht_unit unit, uint64_t min, uint64_t max);
 /* The value of the last option as one of `names` (ends with NULL): its index.
  * On error lists the names and ends with status 2. */
 int ht_opt_choice(const struct ht_opts *o, const char *const names[]);

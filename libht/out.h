@@ -23,11 +23,11 @@ struct ht_out {
 
 /* Opens `path` (NULL or "-": stdout) for writing, truncated. With level 0 the
  * codec's default level. NULL with *err set on failure. */
-struct ht_out *ht_out_open(const char *path, enum ht_codec codec, int level,
-    struct ht_error *err);
+struct ht_out *ht_out_open(
+    const char *path, enum ht_codec codec, int level, struct ht_error *err);
 /* The same over a descriptor, which it owns from then on. */
-struct ht_out *ht_out_fd(int fd, const char *name, enum ht_codec codec,
-    int level);
+struct ht_out *ht_out_fd(
+    int fd, const char *name, enum ht_codec codec, int level);
 /* By the name's ending: .gz, .zst, else plain. */
 enum ht_codec ht_out_codec(const char *path);
 
@@ -83,7 +83,7 @@ ht_out_hex(struct ht_out *out, uint64_t v)
 
 /* A sized string, `<length> <bytes>`, made safe for the format: LF, NUL and
  * backslash as \n \0 \\, cut after `max` bytes of input with `…`. */
-void ht_out_sized(struct ht_out *out, const char *bytes, size_t len,
-    size_t max);
+void ht_out_sized(
+    struct ht_out *out, const char *bytes, size_t len, size_t max);
 
 #endif
