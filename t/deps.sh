@@ -62,6 +62,7 @@ git                git             git              git         git
 gdb                gdb             gdb              gdb         gdb
 redis-server       redis-server    redis            redis       redis
 redis-benchmark    redis-tools     redis            redis       redis
+llvm-symbolizer    llvm            llvm             llvm        llvm
 eu-addr2line       elfutils        elfutils         elfutils    elfutils
 addr2line          binutils        binutils         binutils    binutils
 rustc              rustc           rust             rust        rust
