@@ -8,9 +8,13 @@
 # make install     PREFIX (default /usr/local), DESTDIR
 #
 # OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
-# builds the commands with sanitizers; WERROR=1 makes warnings errors.
+# builds the commands with sanitizers; WERROR=1 makes warnings errors; V=1
+# shows the commands.
 
 VERSION = 0.1.0
+
+Q      := $(if $(V),,@)
+say     = $(if $(V),:,echo) "  $(1)	$(patsubst ./%,%,$@)"
 
 OUT    ?= .
 PREFIX ?= /usr/local
@@ -62,25 +66,29 @@ endif
 
 $(OBJ)/ht-record/preload/%.o: ht-record/preload/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
 
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c -o $@ $<
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c -o $@ $<
 
 $(OBJ)/libht.a: $(libht_obj)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(LIB)/libht-preload.so: $(preload_obj)
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
+	@$(call say,LD)
+	$(Q)$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
 	    -Wl,-z,nodelete -o $@ $^
 
 .SECONDEXPANSION:
 $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $($*_libs) $(libht_libs)
+	@$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $($*_libs) $(libht_libs)
 
 # Programs under test: built as users build theirs, by no flag of ours.
 prog_c  = $(patsubst t/prog/%.c,$(OBJ)/prog/%,$(wildcard t/prog/*.c))
@@ -91,17 +99,20 @@ progs: $(prog_c) $(prog_cc) $(unit)
 
 $(OBJ)/prog/%: t/prog/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -w -o $@ $< $$(sed -n 's/^.* LINK: \(.*\) \*\/$$/\1/p' $<) \
+	@$(call say,CC)
+	$(Q)$(CC) -O2 -g -w -o $@ $< $$(sed -n 's/^.* LINK: \(.*\) \*\/$$/\1/p' $<) \
 	    -lpthread -ldl
 
 $(OBJ)/prog/%: t/prog/%.cc
 	@mkdir -p $(@D)
-	$(CXX) -O2 -g -w -o $@ $< -lpthread -ldl
+	@$(call say,CXX)
+	$(Q)$(CXX) -O2 -g -w -o $@ $< -lpthread -ldl
 
 # A unit test is a cmocka program over libht.
 $(OBJ)/unit/%: t/unit/%.c $(OBJ)/libht.a
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -o $@ $< $(OBJ)/libht.a -lcmocka \
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -o $@ $< $(OBJ)/libht.a -lcmocka \
 	    $(libht_libs)
 
 deps:
@@ -112,17 +123,17 @@ deps-test:
 
 demo:
 	@sh t/deps.sh build demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@sh t/demo.sh
 
 test:
 	@sh t/deps.sh build test
-	@$(MAKE) --no-print-directory all progs
+	@$(MAKE) --no-print-directory -j$$(nproc) all progs
 	HT_OUT=$(abspath $(OUT)) prove -r t
 
 bench:
 	@sh t/deps.sh build test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@sh t/bench/bench.sh
 
 install: all
