@@ -180,8 +180,10 @@ own_pages(const struct ht_ring *r)
 	return bytes / (uint64_t)sysconf(_SC_PAGESIZE) + 1;
 }
 
+/* Ends the trace. One that is still held back is dropped if it is only that
+ * of a launcher, whose program was recorded after it. */
 static void
-end_image(struct ht_job *j, enum ht_end end, uint64_t value)
+end_image(struct ht_job *j, enum ht_end end, uint64_t value, bool launcher)
 {
 	struct ht_out *out;
 
@@ -193,7 +195,7 @@ end_image(struct ht_job *j, enum ht_end end, uint64_t value)
 	out = j->hold ? j->hold : j->out;
 	ht_evwrite_own_rss(out, own_pages(j->drain.ring));
 	ht_trace_end(j->drain.trace, (int)end, value);
-	let_go(j, end == HT_END_EXEC);
+	let_go(j, launcher);
 }
 
 /* The spare ring becomes the one of the image that took it (or, at the end,
@@ -248,7 +250,7 @@ static int
 next_image(struct ht_job *j, struct ht_error *err)
 {
 	if (j->drain.ring)
-		end_image(j, HT_END_EXEC, 0);
+		end_image(j, HT_END_EXEC, 0, true);
 	return begin_image(j, err);
 }
 
@@ -317,11 +319,11 @@ finish(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	waitpid(j->child.pid, &status, 0);
 	r->status = status;
 	if (j->drain.exec_pending)
-		end_image(j, HT_END_EXEC, 0);
+		end_image(j, HT_END_EXEC, 0, false);
 	else if (WIFSIGNALED(status))
-		end_image(j, HT_END_SIGNAL, (uint64_t)WTERMSIG(status));
+		end_image(j, HT_END_SIGNAL, (uint64_t)WTERMSIG(status), false);
 	else
-		end_image(j, HT_END_EXIT, (uint64_t)WEXITSTATUS(status));
+		end_image(j, HT_END_EXIT, (uint64_t)WEXITSTATUS(status), false);
 	r->ms = us_since(&j->start) / 1000;
 	fill_result(j, r);
 	return 0;
