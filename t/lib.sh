@@ -39,6 +39,9 @@ exec </dev/null
 # Commands built with AddressSanitizer need address space without a limit.
 sanitized=no
 nm "$BIN/ht-record" 2>/dev/null | grep -q __asan_init && sanitized=yes
+# What a command's end frees it need not free.
+ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+export ASAN_OPTIONS
 
 t_n=0 t_failed=0 t_ran= t_bg=
 status=0
