@@ -14,7 +14,8 @@
 VERSION = 0.1.0
 
 Q      := $(if $(V),,@)
-say     = $(if $(V),:,echo) "  $(1)	$(patsubst ./%,%,$@)"
+quiet  := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say     = $(if $(V)$(quiet),:,echo) "  $(1)	$(patsubst ./%,%,$@)"
 
 OUT    ?= .
 PREFIX ?= /usr/local
