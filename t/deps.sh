@@ -42,6 +42,7 @@ END
 g++                g++             gcc-c++          gcc         g++
 clang              clang           clang            clang       clang
 clang-format       clang-format    clang-tools-extra clang      clang-extra-tools
+ld.lld             lld             lld              lld         lld
 libclang_rt.asan-x86_64.a libclang-rt-14-dev compiler-rt compiler-rt compiler-rt
 mandoc             mandoc          mandoc           mandoc      mandoc
 <cmocka.h>         libcmocka-dev   libcmocka-devel  cmocka      cmocka-dev
@@ -61,10 +62,12 @@ zstd               zstd            zstd             zstd        zstd
 git                git             git              git         git
 gdb                gdb             gdb              gdb         gdb
 redis-server       redis-server    redis            redis       redis
+redis-cli          redis-tools     redis            redis       redis
 redis-benchmark    redis-tools     redis            redis       redis
 llvm-symbolizer    llvm            llvm             llvm        llvm
 eu-addr2line       elfutils        elfutils         elfutils    elfutils
 addr2line          binutils        binutils         binutils    binutils
+llvm-symbolizer    llvm            llvm             llvm        llvm
 rustc              rustc           rust             rust        rust
 gdc                gdc             gcc-gdc          gcc-d       gcc-gdc
 dwz                dwz             dwz              dwz         dwz
@@ -72,6 +75,8 @@ strace             strace          strace           strace      strace
 tmux               tmux            tmux             tmux        tmux
 script             bsdutils        util-linux       util-linux  util-linux-misc
 bash               bash            bash             bash        bash
+setpriv            util-linux      util-linux       util-linux  setpriv
+find               findutils       findutils        findutils   findutils
 END
 		;;
 	*)
