@@ -54,6 +54,17 @@ for options in '' '--buffer 64k'; do
 	holes $options vforker $((n * 40))
 	cut_off killed
 
+	# A handler that comes back: nothing may be missing at all.
+	for alt in '' alt; do
+		holes $options handler $alt
+		for name in loop on_timer; do
+			is "$(f $name 3) $(f $name 4) $(f $name 5)" \
+			    "$(awk -F '\t' -v n=$name '$2 == n {
+				print $3, $4, $5 }' out)" "$what $alt: $name"
+		done
+		is "$(re unknown_frees)" 0 "$what $alt: every free meets"
+	done
+
 	holes $options suspend $((n * 15)) $((n * 60000))
 	k=$(said suspended)
 	set -- $(awk -F '\t' '$2 == "loop" { print $3, $4 }' out)
