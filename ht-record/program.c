@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -318,6 +319,40 @@ set_environment(const struct ht_launch *l, pid_t recorder)
 	ht_str_release(&s);
 }
 
+/* The signals that libc keeps for its threads, and hides from sigaction: it
+ * catches them from the first thread on, so across an exec they would not be
+ * ignored any more. The kernel's own view of them. */
+#define LIBC_SIGNAL 32
+
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static void
+note_libc_signals(struct ht_found *f)
+{
+	struct kernel_sigaction a;
+
+	for (int i = 0; i < 2; i++)
+		f->libc_ignored[i] = syscall(SYS_rt_sigaction, LIBC_SIGNAL + i,
+					 NULL, &a, sizeof a.mask) == 0 &&
+				     a.handler == SIG_IGN;
+}
+
+static void
+restore_libc_signals(const struct ht_found *f)
+{
+	struct kernel_sigaction a = {.handler = SIG_IGN};
+
+	for (int i = 0; i < 2; i++)
+		if (f->libc_ignored[i])
+			syscall(SYS_rt_sigaction, LIBC_SIGNAL + i, &a, NULL,
+			    sizeof a.mask);
+}
+
 void
 ht_found_note(struct ht_found *f)
 {
@@ -325,6 +360,7 @@ ht_found_note(struct ht_found *f)
 	struct rlimit most;
 
 	sigprocmask(SIG_SETMASK, NULL, &f->blocked);
+	note_libc_signals(f);
 	sigaction(SIGPIPE, &ignore, &f->pipe);
 	sigaction(SIGXFSZ, &ignore, &f->too_large);
 	getrlimit(RLIMIT_FSIZE, &f->file_size);
@@ -336,6 +372,7 @@ ht_found_note(struct ht_found *f)
 static void
 found_restore(const struct ht_found *f)
 {
+	restore_libc_signals(f);
 	sigaction(SIGPIPE, &f->pipe, NULL);
 	sigaction(SIGXFSZ, &f->too_large, NULL);
 	setrlimit(RLIMIT_FSIZE, &f->file_size);

@@ -22,6 +22,7 @@ int ht_program_check(const char *name, struct ht_error *err);
 struct ht_found {
 	sigset_t blocked;
 	struct sigaction pipe, too_large; /* SIGPIPE, SIGXFSZ */
+	bool libc_ignored[2]; /* the two signals that libc uses itself */
 	struct rlimit file_size;
 };
 
