@@ -69,8 +69,14 @@ main(int argc, char **argv)
 	close(fd);
 	for (p = buf; p < buf + n && (end = strchr(p, '\n')); p = end + 1)
 		for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++)
-			if (!strncmp(p, wanted[i], strlen(wanted[i])))
+			if (!strncmp(p, wanted[i], strlen(wanted[i]))) {
+				/* Signals 32 and 33 are the libc's own. */
+				if (!strncmp(p, "Sig", 3) && end - p > 24)
+					memset(p + 8, '0', 8);
+				if (!strncmp(p, "Sig", 3) && end[-8] > '7')
+					end[-8] = '0';
 				line(p, end - p);
+			}
 	for (int i = 0; i < RLIM_NLIMITS; i++) {
 		char text[100];
 

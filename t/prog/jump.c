@@ -24,6 +24,8 @@ on_timer(int sig)
 	siglongjmp(env, 1);
 }
 
+static const struct itimerval tick = {{0, 300}, {0, 300}};
+
 static FRAME void
 loop(int times)
 {
@@ -32,6 +34,8 @@ loop(int times)
 	/* The rest of what a jump interrupted is never run. */
 	if (sigsetjmp(env, 1))
 		jumps++;
+	else
+		setitimer(ITIMER_REAL, &tick, NULL);
 	while (jumps < times) {
 		p = malloc(40);
 		allocations++;
@@ -50,10 +54,9 @@ afterwards(void)
 int
 main(int argc, char **argv)
 {
-	struct itimerval tick = {{0, 300}, {0, 300}}, off = {0};
+	struct itimerval off = {0};
 
 	signal(SIGALRM, on_timer);
-	setitimer(ITIMER_REAL, &tick, NULL);
 	loop(argc > 1 ? atoi(argv[1]) : 500);
 	setitimer(ITIMER_REAL, &off, NULL);
 	afterwards();
