@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# sh t/deps.sh build [demo] [test]
+# sh t/deps.sh build [demo] [test] [bench]
 #
 # Installs what is missing of each group, through the system's package manager,
 # and says what before it does. Silent when all is there. HT_DEPS_DRY=1 says
@@ -41,8 +41,8 @@ END
 		cat <<'END'
 g++                g++             gcc-c++          gcc         g++
 clang              clang           clang            clang       clang
-clang-format       clang-format    clang-tools-extra clang      clang-extra-tools
 ld.lld             lld             lld              lld         lld
+clang-format       clang-format    clang-tools-extra clang      clang-extra-tools
 libclang_rt.asan-x86_64.a libclang-rt-14-dev compiler-rt compiler-rt compiler-rt
 mandoc             mandoc          mandoc           mandoc      mandoc
 <cmocka.h>         libcmocka-dev   libcmocka-devel  cmocka      cmocka-dev
@@ -79,8 +79,26 @@ setpriv            util-linux      util-linux       util-linux  setpriv
 find               findutils       findutils        findutils   findutils
 END
 		;;
+	bench)
+		cat <<'END'
+heaptrack          heaptrack       heaptrack        heaptrack   heaptrack
+heaptrack_print    heaptrack       heaptrack        heaptrack   heaptrack
+zstd               zstd            zstd             zstd        zstd
+gzip               gzip            gzip             gzip        gzip
+perl               perl            perl             perl        perl
+cppcheck           cppcheck        cppcheck         cppcheck    cppcheck
+/usr/bin/python3   python3         python3          python      python3
+sqlite3            sqlite3         sqlite           sqlite      sqlite
+jq                 jq              jq               jq          jq
+xz                 xz-utils        xz               xz          xz
+clang              clang           clang            clang       clang
+g++                g++             gcc-c++          gcc         g++
+valgrind           valgrind        valgrind         valgrind    valgrind
+eu-addr2line       elfutils        elfutils         elfutils    elfutils
+END
+		;;
 	*)
-		echo "t/deps.sh: no group '$1': build, demo and test are" >&2
+		echo "t/deps.sh: no group '$1': build, demo, test and bench are" >&2
 		exit 2
 		;;
 	esac

@@ -8,6 +8,7 @@
 
 use strict;
 use warnings;
+no warnings 'portable';
 
 my $dir = shift or die "usage: addresses.pl DIR <TRACE\n";
 my (@range, %seen, %list);
@@ -31,5 +32,6 @@ for my $path (sort keys %list) {
 	open my $out, '>', $file or die "$file: $!\n";
 	print $out map { "$_\n" } @{$list{$path}};
 	close $out or die "$file: $!\n";
-	print "eu-addr2line -i -f -C -e '$path' <$file\n";
+	# 1: there is nothing but the symbol table.
+	print "eu-addr2line -i -f -C -e '$path' <$file; [ \$? -le 1 ] || exit\n";
 }

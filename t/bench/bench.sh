@@ -112,7 +112,7 @@ workload() {
 		command="/usr/bin/python3 -S $input" ;;
 	setops)
 		program=setops
-		command="$dir/bin/setops $(scaled 1600)" ;;
+		command="$dir/bin/setops $(scaled 200)" ;;
 	mstress)
 		program=mstress
 		command="$dir/bin/mstress 2 $(scaled 20000)" ;;
@@ -275,10 +275,11 @@ bench_top() {
 	rm -f "$theirs.plain" "$ours.plain"
 }
 
-# Over one raw trace: all of it, the same without events, and the addresses
-# of it given to eu-addr2line, module by module.
+# Over raw traces: all of it, the same without events, and the addresses of it
+# given to eu-addr2line, module by module. clang has many addresses and no debug
+# information, mstress few of them with, setops has many events.
 bench_symbolize() {
-	for name in clang mstress; do
+	for name in clang mstress setops; do
 		workload $name
 		rm -rf "$dir/addresses"
 		mkdir "$dir/addresses"

@@ -47,9 +47,10 @@ sub x {
 	    $width * log($v / $min) / log($max / $min);
 }
 
+my $licence = 'SPDX-License-' . 'Identifier: LGPL-2.1-or-later';
 print <<"END";
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $w $h" width="$w" height="$h" role="img">
-<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->
+<!-- $licence -->
 <title>Wall time of recording, over native: heaptrack and ht</title>
 <style>
   svg { background: #fff; font: 13px system-ui, sans-serif }

@@ -134,7 +134,9 @@ sub table {
 	print "\n$title\n";
 	for my $r (@row) {
 		my $line = join '  ', map {
-		    sprintf $_ ? '%*s' : '%-*s', $width[$_], $r->[$_]
+		    # What has no head is a name.
+		    sprintf $row[0][$_] ne '' && $_ ? '%*s' : '%-*s',
+			$width[$_], $r->[$_]
 		} 0 .. $#$r;
 		$line =~ s/ +$//;
 		print "  $line\n";
@@ -231,7 +233,9 @@ for my $name (@names) {
 	for my $mode ('heaptrack', 'ht', @extra) {
 		next unless $run{$name}{$mode};
 		my $t = $fact{"$name " . ($mode eq 'heaptrack' ? $mode : 'ht')};
-		my $n = $t->{events} or next;
+		my $n = $t->{events} // 0;
+		# Of a few events there is nothing to say.
+		next if $n < 10000;
 		# How much larson does depends on who watches.
 		my $fixed = $name !~ /^larson/;
 		my @cell = ($name, $mode);
@@ -362,12 +366,16 @@ sub most {
 	my ($v) = sort { $b <=> $a } values %{$_[0]{rss}};
 	return $v;
 }
-for my $p (qw(clang mstress)) {
+for my $p (qw(clang mstress setops)) {
 	my $n = ($fact{"symbolize $p"} // {})->{events} or next;
-	my %s = map { $_->{round} => $_->{all} } @{$run{symbolize}{"$p-symbols"}};
-	part("ht-symbolize, an event passed through ($p)", 'ns', 2, 3, '<=',
-	    each_run('symbolize', "$p-all", sub {
-	    ($_[0]{all} - $s{$_[0]{round}}) / $n }));
+	if ($p eq 'setops') {
+		my %s = map { $_->{round} => $_->{all} }
+		    @{$run{symbolize}{"$p-symbols"}};
+		part('ht-symbolize, an event passed through (' . count($n) .
+		    ')', 'ns', 2, 3, '<=', each_run('symbolize', "$p-all",
+		    sub { ($_[0]{all} - $s{$_[0]{round}}) / $n }));
+		next;
+	}
 	part("ht-symbolize, symbols of $p ($fact{\"symbolize $p\"}{addresses} " .
 	    'addresses), CPU over eu-addr2line -i', 'x', 2, 1, '<=',
 	    over('symbolize', "$p-symbols", "$p-eu", sub { $_[0]{all} }));
