@@ -20,23 +20,30 @@ is_published(const struct ht_ring *r, const struct ht_rec *rec, uint64_t pos,
 	return ht_rec_lap(*w1) == ht_lap(pos, r->shift);
 }
 
-/* The next record of the thread that wrote the intent at `pos`. */
+/* How the realloc went whose intent is at `pos`: HT_REC_NONE if that is not
+ * known yet. A signal handler may have its own reallocs in between. */
 static enum ht_rec_kind
 result_of(const struct ht_drain *d, uint32_t thread)
 {
 	const struct ht_ring *r = d->ring;
 	const struct ht_rec *records = ht_shm_records(r);
 	uint64_t mask = ((uint64_t)1 << r->shift) - 1, w1;
+	unsigned inner = 0;
 
 	for (uint64_t pos = d->pos + 1; pos < d->pos + LOOKAHEAD; pos++) {
 		const struct ht_rec *rec = &records[pos & mask];
+		enum ht_rec_kind kind;
 
 		if (pos - d->pos > mask || !is_published(r, rec, pos, &w1))
-			return HT_REC_NONE;
-		if (ht_rec_thread(rec) == thread &&
-		    ht_rec_kind(w1) != HT_REC_TICK &&
-		    ht_rec_kind(w1) != HT_REC_LOST)
-			return ht_rec_kind(w1);
+			break;
+		kind = ht_rec_kind(w1);
+		if (kind < HT_REC_REALLOC || kind > HT_REC_REALLOC_FAIL ||
+		    ht_rec_thread(rec) != thread)
+			continue;
+		if (kind == HT_REC_REALLOC)
+			inner++;
+		else if (inner-- == 0)
+			return kind;
 	}
 	return HT_REC_NONE;
 }

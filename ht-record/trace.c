@@ -16,8 +16,7 @@
 
 #define NOBODY UINT64_MAX /* no address: not what a thread allocated last */
 
-/* A realloc whose `-` is written and whose result has not been seen: it is
- * the thread's next record. */
+/* A realloc whose `-` is written and whose result has not been seen. */
 struct intent {
 	uint32_t slot;	/* the thread, as the ring names it */
 	bool temporary; /* the free was counted as that */
@@ -299,27 +298,6 @@ undo(struct ht_trace *t, const struct intent *i)
 	t->stats.leaked_blocks++;
 }
 
-/* The next record of a thread tells how its realloc went. */
-static __attribute__((noinline)) void
-settle_intent(struct ht_trace *t, const struct ht_rec *rec)
-{
-	enum ht_rec_kind kind = ht_rec_kind(rec->w1);
-
-	if (kind == HT_REC_TICK || kind == HT_REC_LOST)
-		return; /* these may come in between */
-	for (struct intent **at = &t->intents; *at; at = &(*at)->next) {
-		struct intent *i = *at;
-
-		if (i->slot != ht_rec_thread(rec))
-			continue;
-		if (kind == HT_REC_REALLOC_FAIL)
-			undo(t, i);
-		*at = i->next;
-		free(i);
-		return;
-	}
-}
-
 /* The address in full: its high bits may travel in the stack. */
 static uint64_t
 address_of(struct ht_trace *t, const struct ht_rec *rec)
@@ -331,6 +309,26 @@ address_of(struct ht_trace *t, const struct ht_rec *rec)
 	return address;
 }
 
+/* The result of a realloc of this thread: of the latest that has none. */
+static void
+settle_intent(struct ht_trace *t, const struct ht_rec *rec)
+{
+	for (struct intent **at = &t->intents; *at; at = &(*at)->next) {
+		struct intent *i = *at;
+
+		if (i->slot != ht_rec_thread(rec))
+			continue;
+		if (ht_rec_kind(rec->w1) == HT_REC_REALLOC_FAIL) {
+			if (i->address != address_of(t, rec))
+				continue;
+			undo(t, i);
+		}
+		*at = i->next;
+		free(i);
+		return;
+	}
+}
+
 void
 ht_trace_record(
     struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
@@ -338,11 +336,11 @@ ht_trace_record(
 	uint32_t slot = ht_rec_thread(rec);
 	struct ht_block gone;
 
-	if (ht_unlikely(t->intents))
-		settle_intent(t, rec);
 	switch (ht_rec_kind(rec->w1)) {
-	case HT_REC_ALLOC:
 	case HT_REC_REALLOC_DONE:
+		settle_intent(t, rec);
+		/* fall through */
+	case HT_REC_ALLOC:
 		block_is_born(t, rec, ht_names_thread(&t->names, t->out, slot));
 		break;
 	case HT_REC_FREE:
@@ -363,6 +361,8 @@ ht_trace_record(
 		ht_evwrite_lost(t->out, ht_rec_ptr(rec));
 		break;
 	case HT_REC_REALLOC_FAIL:
+		settle_intent(t, rec);
+		break;
 	case HT_REC_EXEC:
 	case HT_REC_EXEC_FAIL:
 	case HT_REC_NONE:

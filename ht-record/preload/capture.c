@@ -101,8 +101,16 @@ bool
 ht_capture_interrupts(struct ht_thread *t, const struct ht_context *inner,
     const struct ht_context *outer)
 {
-	t->seq++;
-	return signal_frames(t, inner) > signal_frames(t, outer);
+	uint32_t seq;
+	bool more;
+
+	do {
+		seq = ++t->seq;
+		atomic_signal_fence(memory_order_seq_cst);
+		more = signal_frames(t, inner) > signal_frames(t, outer);
+		atomic_signal_fence(memory_order_seq_cst);
+	} while (t->seq != seq);
+	return more;
 }
 
 /* Our own frames are on a stack when a signal handler that interrupted a hook

@@ -207,16 +207,17 @@ reallocate(const uintptr_t *frame, void *p, size_t size)
 	if (unlikely(!t))
 		return ht_real.realloc ? ht_real.realloc(p, size)
 				       : ht_boot_alloc(16, size);
-	/* Intent first: another thread may get the old address before the
-	 * real call has even returned. */
+	/* Before the call: another thread may get the old address before it
+	 * has even returned. Without a size it is a free. */
 	if (p)
-		ht_publish(t, HT_REC_REALLOC, (uintptr_t)p, 0, 0);
+		ht_publish(
+		    t, size ? HT_REC_REALLOC : HT_REC_FREE, (uintptr_t)p, 0, 0);
 	before = hold(t, frame);
 	q = ht_real.realloc(p, size);
 	let_go(t, before);
 	if (likely(q))
-		record(
-		    t, frame, p ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q, size);
+		record(t, frame, p && size ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
+		    q, size);
 	else if (p && size)
 		ht_publish(t, HT_REC_REALLOC_FAIL, (uintptr_t)p, 0, 0);
 	return q;
