@@ -11,19 +11,19 @@
 
 #define HT_PIPE_SIZE (1 << 20) /* bytes asked of the kernel for a pipe */
 
-#define HT_LEN(a)         (sizeof(a) / sizeof((a)[0]))
-#define ht_likely(x)      __builtin_expect(!!(x), 1)
-#define ht_unlikely(x)    __builtin_expect(!!(x), 0)
-#define HT_PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define HT_NORETURN       __attribute__((noreturn))
+#define HT_LEN(a)	(sizeof(a) / sizeof((a)[0]))
+#define ht_likely(x)	__builtin_expect(!!(x), 1)
+#define ht_unlikely(x)	__builtin_expect(!!(x), 0)
+#define HT_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define HT_NORETURN	__attribute__((noreturn))
 
 /* Exit statuses; ht(7) lists them. */
 enum {
 	HT_OK = 0,
 	HT_FAILED = 1, /* the data or the IO failed */
 	HT_USAGE = 2,
-	HT_LIMIT = 3,         /* --fail-if */
-	HT_CANNOT = 125,      /* ht-record itself failed */
+	HT_LIMIT = 3,	 /* --fail-if */
+	HT_CANNOT = 125, /* ht-record itself failed */
 	HT_NOT_RUNNABLE = 126,
 	HT_NOT_FOUND = 127
 };

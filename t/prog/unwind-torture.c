@@ -234,8 +234,8 @@ ASM(ra_in_r15, "popq %rax\n.cfi_def_cfa_offset 0\n.cfi_register rip,rax\n"
 ASM(outermost, ".cfi_undefined rip\nsubq $8,%rsp\ncall *%rdi\n"
 	       "addq $8,%rsp\nret\n");
 
-static void (*const odd[])(void (*)(void)) = {cfa_in_rbx, cfa_in_r12,
-    cfa_at_rsp, in_register, ra_in_r15};
+static void (*const odd[])(void (*)(void)) = {
+    cfa_in_rbx, cfa_in_r12, cfa_at_rsp, in_register, ra_in_r15};
 static int more;
 #define NODD (sizeof odd / sizeof odd[0] - !more)
 
@@ -305,8 +305,8 @@ some_calls(void)
 	char text[64];
 
 	sink = (void *)(long)getpgrp(); /* bound here, lazily */
-	sink = (void *)(long)snprintf(text, sizeof text, "%d %s %g", 42, "x",
-	    1.5);
+	sink =
+	    (void *)(long)snprintf(text, sizeof text, "%d %s %g", 42, "x", 1.5);
 	sink = (void *)strtol("12345", NULL, 10);
 }
 
@@ -405,8 +405,8 @@ body(int n)
 static FRAME void
 coroutines(void)
 {
-	char *where = mmap(NULL, 1 << 20, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *where =
+	    mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	for (int i = 0; i < 20; i++) {
 		size_t size = (i % 3 + 1) * (16 << 10);
@@ -487,8 +487,8 @@ static FRAME void
 no_information(void)
 {
 	/* bare() again, where no object is mapped. */
-	static const unsigned char code[] = {0x48, 0x83, 0xec, 0x18, 0xff,
-	    0xd7, 0x48, 0x83, 0xc4, 0x18, 0xc3};
+	static const unsigned char code[] = {
+	    0x48, 0x83, 0xec, 0x18, 0xff, 0xd7, 0x48, 0x83, 0xc4, 0x18, 0xc3};
 	char *jit = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
