@@ -3,7 +3,7 @@
 # Oracle for stacks: with HT_VERIFY=1 every captured stack is compared with what
 # libunwind's unw_backtrace finds at the same point. Not one differs.
 . "${0%/*}/lib.sh"
-need jq sqlite3 cppcheck clang /usr/bin/python3
+need jq sqlite3 cppcheck clang git gdb xz ld.lld /usr/bin/python3
 
 # verified NAME LEAST COMMAND…: at least so many were compared.
 verified() {
@@ -17,11 +17,14 @@ verified() {
 	is $status $plain "$t_name: status"
 	[ "$t_name" = racers ] || [ "$t_name" = forker ] ||
 	    same out plain.out "$t_name: output"
-	line=$(err | grep -a '^verified: ' | tail -n 1 | tr -d ,)
-	like "$line" '[0-9]' "$t_name: says what it compared"
-	n=$(echo "$line" | sed -n 's/[^0-9]*\([0-9][0-9]*\).*/\1/p')
-	ok "[ ${n:-0} -ge $least ]" "$t_name: ${n:-0} stacks compared"
-	like "$line" '(^|[^0-9])0 diff|no diff' "$t_name: none differs: $line"
+	ok "[ $(found ' \([0-9]*\) stacks') -ge $least ]" \
+	    "$t_name: $(found ' \([0-9]*\) stacks') stacks compared"
+	is "$(found ' \([0-9]*\) differences')" 0 "$t_name: none differs"
+}
+
+# found PATTERN: a number out of what ht-record said of the last comparison.
+found() {
+	err | sed -n "s/^verified:.*$1.*/\\1/p" | grep . || echo 0
 }
 
 verified counts 3000 "$PROG/counts"
@@ -43,4 +46,37 @@ PYTHONMALLOC=malloc PYTHONHASHSEED=0
 export PYTHONMALLOC PYTHONHASHSEED
 verified python3 10000 /usr/bin/python3 -S -c \
     'import json; print(len(json.dumps(list(range(999)))))'
+mkdir repo
+(cd repo && git init -q && cp "$SRC"/libht/*.c . && git add . &&
+    git -c user.name=t -c user.email=t@t commit -qm one)
+verified git 1000 git -C repo log -p --stat
+verified gdb 5000 gdb -nx -batch -ex 'info line main' "$PROG/grow"
+verified xz 10 xz -k -c in.json
+
+# Every kind of frame that a stack can have; then the same as clang makes them
+# at -O3 with link-time optimisation, without frame pointers throughout, and
+# with control-flow protection. Only the sections "cut..." have frames that
+# nobody can unwind.
+verified torture 8000 "$PROG/unwind-torture"
+ok "[ $(found '(\([0-9]*\) compared up to') -le 900 ]" \
+    'torture: what is cut is what cannot be unwound'
+while read -r name cc; do
+	if $cc -g -w -I"$T/prog" -fno-builtin -o torture \
+	    "$T/prog/unwind-torture.c" -Wl,-z,lazy -lpthread -ldl; then
+		verified "torture, $name" 8000 ./torture
+	else
+		fail "torture, $name: builds"
+	fi
+done <<'END'
+lto clang -O3 -flto -fuse-ld=lld
+nofp gcc -O2 -fomit-frame-pointer
+cf gcc -O2 -fcf-protection
+END
+
+# The check has power: a remembered stack that is believed without a look is
+# found out.
+run -s env HT_VERIFY=1 HT_UNPROVED=1 "$BIN/ht-record" -o t.ht \
+    cppcheck -q --enable=all src/churn.c
+ok "[ $(found ' \([0-9]*\) differences') -gt 100 ]" \
+    'unproved prefixes: differences are seen'
 done_testing
