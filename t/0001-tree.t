@@ -3,10 +3,12 @@
 # What STYLE asks of the tree as such: layers, names, licence lines.
 . "${0%/*}/lib.sh"
 cd "$SRC"
-if git rev-parse --git-dir >/dev/null 2>&1; then
-	git ls-files >"$TMP/files"
+if git -c safe.directory='*' ls-files >"$TMP/files" 2>/dev/null &&
+    [ -s "$TMP/files" ]; then
+	:
 else
-	find . -type f ! -path './bin/*' ! -path './lib/*' ! -path './obj/*' |
+	find . -type f ! -path './.git/*' ! -path './bin/*' \
+	    ! -path './lib/*' ! -path './obj/*' |
 	    sed 's|^\./||' >"$TMP/files"
 fi
 cd "$TMP"

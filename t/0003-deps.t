@@ -43,6 +43,7 @@ if [ "$(id -u)" = 0 ]; then
 	like "$(cat called)" 'apt-get .*install .*jq' 'apt-get is asked'
 	like "$(err)" 'still missing: .*jq' 'and what came of it is looked at'
 else
+	dry=0
 	bare demo
 	is $status 1 'no root and no sudo: 1'
 	like "$(err)" 'needs root or sudo' 'said'

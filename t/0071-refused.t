@@ -5,6 +5,9 @@
 . "${0%/*}/lib.sh"
 
 R=$BIN/ht-record
+# A directory of PATH that may not be looked into changes what execvp says.
+PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+export PATH
 
 # refused STATUS PATTERN PROGRAM [ARG…]
 refused() {
