@@ -57,7 +57,13 @@ static int
 open_whole_job(struct ht_sink *s, const char *symbolize, struct ht_error *err)
 {
 	int ends[2], r;
+	int file =
+	    open(s->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
+	/* Better to know before the program runs. */
+	if (file == -1)
+		return ht_error_errno(err, "cannot write '%s'", s->file);
+	close(file);
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		return ht_error_errno(err, "cannot make a pipe");
 	r = spawn_symbolizer(s, symbolize, ends[0], err);
