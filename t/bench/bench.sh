@@ -101,9 +101,9 @@ workload() {
 	modes='native heaptrack ht' times=1
 	case $1 in
 	cppcheck)
-		input cppcheck "$(scaled 60)" cpp
+		input cppcheck "$(scaled 12)" cpp
 		program=cppcheck
-		command="cppcheck -q --enable=all $input"
+		command="cppcheck -q $input"
 		modes="$modes ht-tty ht-gz ht-zst ht-gzip" ;;
 	python3)
 		# The shims of version managers would be measured too.
@@ -134,7 +134,7 @@ workload() {
 		command="xz -k -c -1 -T1 $input" ;;
 	larson*)
 		program=larson
-		command="$dir/bin/larson ${1#larson} $(scaled 1500 50) result" ;;
+		command="$dir/bin/larson ${1#larson} $(scaled 1500 200) result" ;;
 	depth*)
 		program=depth
 		command="$dir/bin/depth ${1#depth} $(scaled 1000000) result" ;;

@@ -139,68 +139,80 @@ print(total, len(seen))
 END
 }
 
-# Classes and functions with branches, containers and casts to think about.
+# An expression over a few variables, nested so deep.
+sub expression {
+	my ($depth) = @_;
+	return pick(qw(a b n total), rnd(100)) if $depth == 0 || rnd(6) == 0;
+	return '(' . expression($depth - 1) . ' ' .
+	    pick(qw(+ - * | & ^)) . ' ' . expression($depth - 1) . ')';
+}
+
+sub condition {
+	return expression(1 + rnd(2)) . pick(' > ', ' < ', ' == ', ' != ') .
+	    expression(1) . (rnd(3) ? '' : ' && !name.empty()');
+}
+
+# Statements with blocks in blocks, no two functions alike.
+sub statements {
+	my ($depth, $count) = @_;
+	my $t = "\t" x (6 - $depth);
+	my $text = '';
+	for (1 .. $count) {
+		my $kind = rnd($depth > 0 ? 11 : 5);
+		my $inner = $depth - 1;
+		my $e = expression(2 + rnd(2));
+		if ($kind == 0) {
+			$text .= "${t}total += $e;\n";
+		} elsif ($kind == 1) {
+			$text .= "${t}items.push_back($e);\n";
+		} elsif ($kind == 2) {
+			$text .= "${t}index[name + \"" . pick(@word) .
+			    "\"] = $e;\n";
+		} elsif ($kind == 3) {
+			$text .= "${t}b = clamp<int>($e, 0, " . rnd(1000) .
+			    ");\n";
+		} elsif ($kind == 4) {
+			$text .= "${t}n = static_cast<int>(items.size()) - $e;\n";
+		} elsif ($kind < 8) {
+			$text .= "${t}if (" . condition() . ") {\n" .
+			    statements($inner, 1 + rnd(3)) . "$t} else {\n" .
+			    statements($inner, 1) . "$t}\n";
+		} elsif ($kind < 10) {
+			my $v = "k$depth";
+			$text .= "${t}for (int $v = 0; $v < n; ++$v) {\n" .
+			    statements($inner, 1 + rnd(3)) .
+			    "$t\tif (total > $v) { break; }\n$t}\n";
+		} else {
+			$text .= "${t}switch ($e % 3) {\n${t}case 0:\n" .
+			    statements($inner, 1) . "$t\tbreak;\n${t}case 1:\n" .
+			    statements($inner, 1) . "$t\tbreak;\n" .
+			    "${t}default: a = " . rnd(50) . ";\n$t}\n";
+		}
+	}
+	return $text;
+}
+
+# Classes whose functions have branches, loops and containers to think about.
 sub cppcheck {
-	print "#include <vector>\n#include <string>\n#include <map>\n";
-	for my $i (1 .. $size) {
-		my ($a, $b, $c) = (rnd(100), rnd(100), 1 + rnd(50));
-		print <<"END";
-struct Item$i {
-	int id; double price; std::string name;
-	Item$i(int i, const std::string &n) : id(i), price($a.5), name(n) {}
-	bool operator<(const Item$i &o) const { return id < o.id; }
-};
-template <typename T> static T clamp$i(T v, T low, T high)
+	print <<'END';
+#include <vector>
+#include <string>
+#include <map>
+template <typename T> static T clamp(T v, T low, T high)
 {
 	return v < low ? low : v > high ? high : v;
 }
-class Store$i {
-	std::vector<Item$i> items;
-	std::map<std::string, std::vector<int>> index;
-	unsigned flags;
-public:
-	Store$i() : flags($b) {}
-	int add(const std::string &name, int n) {
-		for (int k = 0; k < n; ++k) {
-			Item$i item(k * $c, name);
-			if (item.id % 3 == 0 && !name.empty())
-				items.push_back(item);
-			else if (item.id > $a || flags & 4)
-				index[name].push_back(k);
-			else
-				flags |= 1u << (k & 31);
-		}
-		return clamp$i((int)items.size(), 0, $c);
-	}
-	double sum(int from, int to) const {
-		double s = 0;
-		int last = -1;
-		for (int k = from; k < to; ++k) {
-			switch (k % 4) {
-			case 0: s += items[k].price; break;
-			case 1: s -= items[k].price / 2; last = k; break;
-			case 2: if (last >= 0) { s += last; } break;
-			default: s *= 1.0 + $b / 100.0;
-			}
-		}
-		return last > from ? s / (last - from + 1) : s;
-	}
-};
-int use$i(int argc, char **argv)
-{
-	Store$i store;
-	int total = 0;
-	int table[$c + 4] = {0};
-	for (int i = 1; i < argc; ++i) {
-		const char *p = argv[i];
-		while (*p && *p != '=') { total += *p * $a; ++p; }
-		if (*p == '=') { total ^= store.add(p + 1, i + $b); }
-		table[i % ($c + 4)] = total;
-	}
-	if (total > $a) { total = (int)store.sum(0, total % 7); }
-	return total + table[$c];
-}
 END
+	for my $i (1 .. $size) {
+		my $name = pick(@word) . $i;
+		print "class $name {\n\tstd::vector<int> items;\n",
+		    "\tstd::map<std::string, int> index;\n\tint total;\npublic:\n",
+		    "\t$name() : total(", rnd(100), ") {}\n";
+		print "\tint ", pick(@word), "$_(int a, const std::string &name)\n",
+		    "\t{\n\t\tint b = ", rnd(9), ", n = a + ", rnd(20), ";\n",
+		    statements(4, 2 + rnd(3)),
+		    "\t\treturn total + b * n;\n\t}\n" for 1 .. 2;
+		print "};\n";
 	}
 }
 

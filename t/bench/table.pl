@@ -56,9 +56,11 @@ while (<$in>) {
 		$who = 'program' if $who eq 'shell' && $name =~ /^(top|symbolize)$/;
 		$open->{cpu}{$who} += $cpu;
 		$open->{all} += $cpu;
-		my $own = $rss - ($shmem < $ring_kib ? $shmem : $ring_kib);
 		$open->{rss}{$who} = $rss if $rss > ($open->{rss}{$who} // 0);
-		$open->{own}{$who} = $own if $own > ($open->{own}{$who} // 0);
+		# What was touched of the ring; the recorder has unmapped it
+		# by its end, but touched what the program did.
+		$open->{ring} = $shmem < $ring_kib ? $shmem : $ring_kib
+		    if $who eq 'program';
 	} else {
 		$open->{$key} = $v[0];
 	}
@@ -335,8 +337,8 @@ for my $name (@names) {
 	part("memory added to the program, less the ring: $name", 'MB', 1,
 	    15 + 80 * $t->{nodes} / 1e6, '<=', each_run($name, 'ht', sub {
 		my ($r, $native) = @_;
-		return (($r->{own}{program} // return) -
-		    ($native->{rss}{program} // return)) * 1024 / 1e6 }));
+		return (($r->{rss}{program} // return) -
+		    $r->{ring} - ($native->{rss}{program} // return)) * 1024 / 1e6 }));
 }
 for (['cppcheck', 22], ['setops', undef], ['mstress', undef]) {
 	part("ht-record's CPU, $_->[0], an event", 'ns', 1, $_->[1], '<=',
@@ -349,7 +351,8 @@ for my $name (@names) {
 	part("ht-record's memory, less the ring: $name", 'MB', 1,
 	    (0.35 * $t->{peak} + 100 * $t->{classes}) / 1e6, '<=',
 	    each_run($name, 'ht', sub {
-		($_[0]{own}{recorder} // return) * 1024 / 1e6 }));
+		(($_[0]{rss}{recorder} // return) - $_[0]{ring}) *
+		    1024 / 1e6 }));
 }
 # CPU, and the ratio of two commands that ran in the same round.
 sub cpu_of {
