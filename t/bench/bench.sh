@@ -322,7 +322,9 @@ callgrind() {
 bench_instructions() {
 	command -v valgrind >/dev/null || die 'valgrind is missing'
 	mkdir -p "$dir/run"
-	for frames in 8 24 224; do
+	depths='8 24 224'
+	[ "$(scaled 10)" -gt 1 ] || depths=24
+	for frames in $depths; do
 		for pairs in 1000 5000; do
 			rm -f "$dir/run/cg"
 			ht-record -q -o "$dir/run/t.ht" valgrind -q \
