@@ -103,6 +103,12 @@ both python3 1 /usr/bin/python3 -S -c \
     'import json; print(len(json.dumps(list(range(9999)))))'
 both churn 1 "$PROG/churn" 100 10
 both deep 1 "$PROG/deep" 1000
+both xz 1 xz -k -c in.json
+mkdir repo
+(cd repo && git init -q && cp "$SRC"/libht/*.c . && git add . &&
+    git -c user.name=t -c user.email=t@t commit -qm one)
+both git 1 git -C repo log -p --stat
+both clang 0 clang -fsyntax-only -w src/churn.c
 # heaptrack names C++ functions of a program by their symbol table without
 # arguments where DWARF has them, so those are left out here.
 STRIP=1
