@@ -287,7 +287,7 @@ complete_frame(uint32_t f, uint64_t key)
 }
 
 /* Walks the trie for `key`; inserts a frame when it is not there. */
-static uint32_t
+static inline __attribute__((always_inline)) uint32_t
 find_frame(uint64_t key)
 {
 	uint64_t h = hash(key);

@@ -19,6 +19,9 @@
 
 #if defined(__x86_64__)
 
+/* In the way of every allocation; a call each would show. */
+#define HOT inline __attribute__((always_inline))
+
 #define FRAMES_FIRST 500 /* room that a thread's memory begins with */
 #define FRAMES_MAX   (1u << 20)
 
@@ -99,13 +102,18 @@ uses_fp(uint64_t rule)
 	       ht_rule_fp(rule) == HT_FP_AT_FP;
 }
 
-static void
-add_fresh(struct search *s, const struct known *k)
+/* The frame that the walk is at, as a fresh one. */
+static HOT void
+add_fresh(struct search *s, uint32_t frame, uint64_t rule)
 {
-	struct known *f = &s->m->fresh[s->n++];
+	struct known *k = &s->m->fresh[s->n++];
 
-	*f = *k;
-	f->words = (uint32_t)(s->log - s->m->fresh_word);
+	k->pc = s->w.pc - 1;
+	k->sp = s->w.sp;
+	k->fp = s->w.fp;
+	k->rule = rule;
+	k->frame = frame;
+	k->words = (uint32_t)(s->log - s->m->fresh_word);
 }
 
 static inline uint64_t
@@ -117,7 +125,7 @@ difference(const struct ht_word *w)
 /* Do the first `n` remembered words hold what they held? Looks from the
  * innermost on; returns how many are left with the innermost that does not,
  * 0: all hold. */
-static size_t
+static HOT size_t
 first_changed(const struct ht_memory *m, size_t n)
 {
 	const struct ht_word *w = m->word + n;
@@ -143,13 +151,12 @@ resume(struct search *s, size_t d, size_t changed)
 	const struct ht_memory *m = s->m;
 
 	for (;; d--) {
-		struct known k = m->known[d];
+		uint64_t rule = m->known[d].rule;
 
 		if (s->n == m->cap)
 			return false;
-		k.fp = s->w.fp;
-		add_fresh(s, &k);
-		if (!walk_fast(&s->w, k.rule, &s->log))
+		add_fresh(s, m->known[d].frame, rule);
+		if (!walk_fast(&s->w, rule, &s->log))
 			return false;
 		s->candidate = d;
 		if (d == 0 || m->known[d - 1].words < changed)
@@ -158,7 +165,7 @@ resume(struct search *s, size_t d, size_t changed)
 }
 
 /* The remembered frame that the walk has reached, + 1; 0: none. */
-static size_t
+static HOT size_t
 meet(struct search *s)
 {
 	const struct known *known = s->m->known, *k;
@@ -177,10 +184,11 @@ meet(struct search *s)
 enum progress { GO_ON, DONE, IMPOSSIBLE };
 
 /* One frame that is not remembered. */
-static enum progress
+static HOT enum progress
 advance(struct search *s)
 {
-	struct known k = {.pc = s->w.pc - 1, .sp = s->w.sp, .fp = s->w.fp};
+	uint64_t pc = s->w.pc - 1, rule;
+	uint32_t frame;
 
 	if (s->w.pc == 0 && s->n > 0) {
 		s->root = HT_ROOT;
@@ -188,12 +196,12 @@ advance(struct search *s)
 	}
 	if (s->n == s->m->cap || s->w.pc < PC_MIN || s->w.pc > HT_PTR_MAX)
 		return IMPOSSIBLE;
-	k.frame = ht_frame_at(k.pc);
-	if (!k.frame)
+	frame = ht_frame_at(pc);
+	if (!frame)
 		return IMPOSSIBLE;
-	k.rule = ht_cfi_cached(&ht_frame_ptr(k.frame)->rule, k.pc);
-	add_fresh(s, &k);
-	switch (ht_rule_kind(k.rule)) {
+	rule = ht_cfi_cached(&ht_frame_ptr(frame)->rule, pc);
+	add_fresh(s, frame, rule);
+	switch (ht_rule_kind(rule)) {
 	case HT_RULE_END:
 		s->root = HT_ROOT;
 		return DONE;
@@ -204,7 +212,7 @@ advance(struct search *s)
 	case HT_RULE_SLOW:
 		return IMPOSSIBLE;
 	default:
-		return walk_fast(&s->w, k.rule, &s->log) ? GO_ON : IMPOSSIBLE;
+		return walk_fast(&s->w, rule, &s->log) ? GO_ON : IMPOSSIBLE;
 	}
 }
 
@@ -268,7 +276,11 @@ commit(struct ht_thread *t, struct search *s, size_t keep, uint32_t seq,
 	m->busy_sp = from->sp;
 	m->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (t->seq == seq) {
+	if (t->seq == seq && s->n == 0) {
+		/* The very stack, or what it has grown from. */
+		m->depth = (uint32_t)keep;
+		node = m->known[keep - 1].node;
+	} else if (t->seq == seq) {
 		m->depth = 0;
 		if (keep + s->n <= m->cap && can_be_remembered(s, from->sp))
 			node = add_to_memory(s, keep);
@@ -331,12 +343,19 @@ ht_prefix_capture(
     struct ht_thread *t, const struct ht_context *from, bool prove)
 {
 	uint32_t epoch = ht_frames_epoch(), seq = ++t->seq, node = 0;
-	struct search s = {
-	    .m = t->memory,
-	    .w = {.pc = from->pc, .sp = from->sp, .fp = from->fp},
-	};
+	struct search s;
 	uint64_t hi;
 	size_t met;
+
+	/* One by one: clearing it all would cost more than the walk. */
+	s.m = t->memory;
+	s.n = s.candidate = 0;
+	s.root = 0;
+	s.w.pc = from->pc;
+	s.w.sp = from->sp;
+	s.w.fp = from->fp;
+	s.w.exact = false;
+	s.w.jumps = 0;
 
 	if (unlikely(!s.m))
 		grow(t);

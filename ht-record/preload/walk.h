@@ -92,7 +92,7 @@ walk_load(struct walk *w, uint64_t addr, uint64_t *value, struct ht_word **log)
 
 /* To the caller of a frame that has a rule of one word. `log` as above; room
  * for HT_WORDS_MAX is wanted. */
-static inline bool
+static inline __attribute__((always_inline)) bool
 walk_fast(struct walk *w, uint64_t rule, struct ht_word **log)
 {
 	uint64_t cfa, fp = w->fp, pc;
