@@ -323,7 +323,7 @@ bench_instructions() {
 	command -v valgrind >/dev/null || die 'valgrind is missing'
 	mkdir -p "$dir/run"
 	depths='8 24 224'
-	[ "$(scaled 10)" -gt 1 ] || depths=24
+	[ "$(scaled 100)" -gt 5 ] || depths=24
 	for frames in $depths; do
 		for pairs in 1000 5000; do
 			rm -f "$dir/run/cg"
@@ -340,6 +340,29 @@ bench_instructions() {
 		fact instructions "pair-$frames" each "$(awk '
 		    NR == FNR { a = $1; next } { printf "%.1f", ($1 - a) / 4000 }' \
 		    "$dir/run/n1000" "$dir/run/n5000")"
+	done
+	# Real stacks: all of a small run, so with what the first sight of a
+	# stack costs.
+	[ "$depths" = 24 ] || for name in setops sqlite3 python3; do
+		case $name in
+		setops)	set -- "$dir/bin/setops" 1 ;;
+		sqlite3)
+			input sql 500 sql
+			set -- sqlite3 :memory: ".read $input" ;;
+		python3)
+			input python 10 py
+			set -- /usr/bin/python3 -S "$input" ;;
+		esac
+		rm -f "$dir/run/cg"
+		ht-record -q -o "$dir/run/t.ht" valgrind -q --tool=callgrind \
+		    --callgrind-out-file="$dir/run/cg" "$@" \
+		    >"$dir/run/out" 2>"$dir/run/err" </dev/null ||
+		    die "callgrind of $name: $(tail -n 3 "$dir/run/err")"
+		n=$(perl "$T/instructions.pl" libht-preload.so <"$dir/run/cg")
+		events=$(grep -c '^[-+] ' "$dir/run/t.ht")
+		fact instructions "event-$name" each \
+		    "$(awk -v n="$n" -v e="$events" 'BEGIN {
+		    printf "%.1f", n / e }')"
 	done
 	for kind in raw named; do
 		for events in 10000 30000; do

@@ -148,11 +148,11 @@ sub table {
 # --- where and when ---------------------------------------------------------
 
 my $f = $fact{'- -'};
-my (%sum, $wall);
+my %sum = (wall => 0, other => 0, steal => 0);
 for my $r (@machine) {
 	$sum{$_} += $r->{$_} for qw(wall other steal);
 }
-$wall = $sum{wall} || 1;
+my $wall = $sum{wall} || 1;
 my @noise = map { 100 * $sum{$_} / $wall } qw(other steal);
 printf "%s (%s) beside heaptrack (%s)\n", $f->{version}, $f->{commit},
     $f->{heaptrack};
@@ -411,6 +411,11 @@ for my $name (map { "pair-$_" } 8, 24, 224) {
 	(my $depth = $name) =~ s/\D+//;
 	part("instructions of a malloc+free pair in the preload library, " .
 	    "depth $depth", '', 1, undef, '', $v);
+}
+for my $name (qw(setops sqlite3 python3)) {
+	my $v = ($fact{"instructions event-$name"} // {})->{each} // next;
+	part("instructions of an event in the preload library, $name", '', 1,
+	    undef, '', $v);
 }
 for my $name ('ht-symbolize', 'ht-top') {
 	my $v = ($fact{"instructions $name"} // {})->{each} // next;
