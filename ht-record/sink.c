@@ -87,7 +87,7 @@ ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
 	} else {
 		s->file = path ? ht_strdup(path) : NULL;
 		s->out = ht_out_open(
-		    path, path ? ht_out_codec(path) : HT_PLAIN, 0, err);
+		    path, path ? ht_out_codec(path) : HT_PLAIN, 1, err);
 		if (!s->out)
 			return -1;
 	}

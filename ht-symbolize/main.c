@@ -160,7 +160,7 @@ main(int argc, char **argv)
 	ht_out_sigpipe();
 	raise_limit();
 	unsetenv("DEBUGINFOD_URLS"); /* nothing is asked of the network */
-	out = ht_out_open(s.output, ht_out_codec(s.output), 0, &err);
+	out = ht_out_open(s.output, ht_out_codec(s.output), 1, &err);
 	if (!out)
 		ht_die(HT_FAILED, "%s", err.text);
 	f = filter_new(out, &s.locate);

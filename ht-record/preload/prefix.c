@@ -35,6 +35,15 @@ struct known {
 	bool fp_live;	/* a frame from here out depends on fp */
 };
 
+/* A frame looked up lately, and its rule. */
+struct lookup {
+	volatile uint64_t pc; /* 0: being written */
+	uint64_t rule;
+	uint32_t frame, epoch;
+};
+
+#define LOOKUPS_LOG2 9
+
 struct ht_memory {
 	uint32_t depth, cap;
 	uint32_t epoch;		/* of the modules */
@@ -43,6 +52,7 @@ struct ht_memory {
 	uint64_t top;		/* all words lie below this address */
 	struct known *known, *fresh;
 	struct ht_word *word, *fresh_word;
+	struct lookup lookup[1 << LOOKUPS_LOG2];
 };
 
 /* A walk under way. */
@@ -183,6 +193,45 @@ meet(struct search *s)
 
 enum progress { GO_ON, DONE, IMPOSSIBLE };
 
+static __attribute__((noinline)) bool
+look_up(struct lookup *l, uint32_t epoch, uint64_t pc, uint32_t *frame,
+    uint64_t *rule)
+{
+	*frame = ht_frame_at(pc);
+	if (!*frame)
+		return false;
+	*rule = ht_cfi_cached(&ht_frame_ptr(*frame)->rule, pc);
+	/* What no module owns may be another's tomorrow. */
+	if (ht_rule_kind(*rule) == HT_RULE_NONE)
+		return true;
+	l->pc = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	l->rule = *rule;
+	l->frame = *frame;
+	l->epoch = epoch;
+	atomic_signal_fence(memory_order_seq_cst);
+	l->pc = pc;
+	return true;
+}
+
+/* The frame at `pc` and its rule. The second look at l->pc is for a signal
+ * handler that may have come in between. */
+static HOT bool
+find_frame(struct ht_memory *m, uint64_t pc, uint32_t *frame, uint64_t *rule)
+{
+	struct lookup *l = &m->lookup[pc * UINT64_C(0x9e3779b97f4a7c15) >>
+				      (64 - LOOKUPS_LOG2)];
+
+	if (likely(l->pc == pc && l->epoch == m->epoch)) {
+		*rule = l->rule;
+		*frame = l->frame;
+		atomic_signal_fence(memory_order_seq_cst);
+		if (likely(l->pc == pc))
+			return true;
+	}
+	return look_up(l, m->epoch, pc, frame, rule);
+}
+
 /* One frame that is not remembered. */
 static HOT enum progress
 advance(struct search *s)
@@ -196,10 +245,8 @@ advance(struct search *s)
 	}
 	if (s->n == s->m->cap || s->w.pc < PC_MIN || s->w.pc > HT_PTR_MAX)
 		return IMPOSSIBLE;
-	frame = ht_frame_at(pc);
-	if (!frame)
+	if (!find_frame(s->m, pc, &frame, &rule))
 		return IMPOSSIBLE;
-	rule = ht_cfi_cached(&ht_frame_ptr(frame)->rule, pc);
 	add_fresh(s, frame, rule);
 	switch (ht_rule_kind(rule)) {
 	case HT_RULE_END:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The two ways to fill the ring, alone (`make bench` does not run it): compare-and-swap of a whole record
+ * The two ways to fill the ring, alone: compare-and-swap of a whole record
  * (what ht does) and reserve-then-commit, which needs a recovery of holes on
  * top. Prints ns a record for 1, 2 and 8 threads; nobody reads, nothing is
- * full.
+ * full. Built and run by hand: cc -O2 -mcx16 ringways.c -lpthread
  */
 #include <pthread.h>
 #include <stdatomic.h>
