@@ -348,8 +348,10 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 			atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
 		if (j->drain.ring)
 			atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+		ht_warn("%s: recording ends", err->text);
+		while (!has_ended(j))
+			nap(j, NAP_MAX_US);
 		waitpid(j->child.pid, &r->status, 0);
-		ht_warn("%s", err->text);
 	}
 	return 0;
 }
