@@ -246,6 +246,15 @@ has_ended(const struct ht_job *j)
 	       info.si_pid == j->child.pid;
 }
 
+/* Has an image taken the spare ring, and said who it is? One that ended
+ * before it could is taken as it is. */
+static bool
+has_next_image(const struct ht_job *j, bool ended)
+{
+	return atomic_load(&j->spare->claimed) &&
+	       (atomic_load(&j->spare->ready) || ended);
+}
+
 static int
 next_image(struct ht_job *j, struct ht_error *err)
 {
@@ -280,7 +289,7 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (n == 0 && j->drain.ring)
 			ht_drain_idle(&j->drain);
 		maybe_let_go(j);
-		if (atomic_load(&j->spare->claimed) && next_image(j, err) == -1)
+		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
 		if (n == DRAIN_MAX)
