@@ -282,7 +282,7 @@ module_line(struct filter *f, const char *p, const char *end)
 	if (!number(&p, end, &bias))
 		return false;
 	if (f->id.len && f->id_path.len == name->len &&
-	    !memcmp(f->id_path.data, name->data, name->len))
+	    (name->len == 0 || !memcmp(f->id_path.data, name->data, name->len)))
 		id = &f->id;
 	module = resolve_module(&f->resolve, name->data, name->len, bias, id);
 	f->id.len = 0;

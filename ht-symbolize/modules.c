@@ -125,7 +125,8 @@ look(struct modules *m, struct module_file *f)
 			"names are left out",
 		    short_name(path));
 	else if (rc == LOCATED_NOWHERE)
-		ht_note("%s is not here: its names are left out", path);
+		ht_note("%s is not here: its names are left out",
+		    *path ? path : "a module without a path");
 	if (rc != LOCATED)
 		return;
 	f->symbols = symbols_open(&m->locate, m->pool, found, fd);

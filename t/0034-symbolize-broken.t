@@ -69,4 +69,10 @@ for v in 4 5 6; do
 	ok "[ $named -gt 5 ]" "some of them still give names (prog$v: $named)"
 done
 
+# Every valid trace goes through, whatever its modules are.
+for trace in "$T"/data/valid/*.ht; do
+	run "$BIN/ht-symbolize" "$trace"
+	is "$status" 0 "${trace##*/} goes through"
+done
+
 done_testing
