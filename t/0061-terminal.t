@@ -86,8 +86,9 @@ trap 'echo got it; exit 7' INT
 echo ready
 while :; do sleep 0.05; done
 END
+# (The trap: Ctrl-C is for all of the terminal; its shell is to live on.)
 tmux -L "$server" -f /dev/null new-session -d -x 100 -y 30 \
-    "cd '$TMP'; '$BIN/ht-record' sh trap.sh; echo status \$?; sleep 60"
+    "trap : INT; cd '$TMP'; '$BIN/ht-record' sh trap.sh; echo status \$?; sleep 60"
 tmux_screen() {
 	tmux -L "$server" capture-pane -p -t 0 >pane 2>&1
 }
@@ -106,7 +107,7 @@ tmux -L "$server" kill-server 2>/dev/null
 
 server=ht-test-$$-2
 tmux -L "$server" -f /dev/null new-session -d -x 100 -y 30 \
-    "cd '$TMP'; rm -f ht.*; '$BIN/ht-record' sleep 100; echo status \$?; sleep 60"
+    "trap : INT; cd '$TMP'; rm -f ht.*; '$BIN/ht-record' sleep 100; echo status \$?; sleep 60"
 wait_for 20 'ls ht.sleep.*.gz >/dev/null 2>&1'
 sleep 0.3
 tmux -L "$server" send-keys -t 0 C-c
