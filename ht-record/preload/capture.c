@@ -81,38 +81,6 @@ walk(struct ht_thread *t, const struct ht_context *from, uint32_t **stack,
 	return n;
 }
 
-static size_t
-signal_frames(struct ht_thread *t, const struct ht_context *from)
-{
-	enum ht_walk_end end;
-	uint32_t *stack;
-	size_t n = walk(t, from, &stack, &end), found = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct ht_frame *f = ht_frame_ptr(stack[i]);
-		uint64_t rule = ht_cfi_cached(&f->rule, atomic_load(&f->pc));
-
-		found += ht_rule_kind(rule) == HT_RULE_SIGNAL;
-	}
-	return found;
-}
-
-bool
-ht_capture_interrupts(struct ht_thread *t, const struct ht_context *inner,
-    const struct ht_context *outer)
-{
-	uint32_t seq;
-	bool more;
-
-	do {
-		seq = ++t->seq;
-		atomic_signal_fence(memory_order_seq_cst);
-		more = signal_frames(t, inner) > signal_frames(t, outer);
-		atomic_signal_fence(memory_order_seq_cst);
-	} while (t->seq != seq);
-	return more;
-}
-
 /* Our own frames are on a stack when a signal handler that interrupted a hook
  * allocates; nobody wants to see them. */
 static bool
@@ -120,6 +88,56 @@ is_shown(uint32_t frame)
 {
 	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
 			    memory_order_relaxed) != own_module;
+}
+
+static bool
+is_signal(uint32_t frame)
+{
+	struct ht_frame *f = ht_frame_ptr(frame);
+
+	return ht_rule_kind(ht_cfi_cached(&f->rule, atomic_load(&f->pc))) ==
+	       HT_RULE_SIGNAL;
+}
+
+/* How the `n` frames of a stack go on from a hook whose caller has `outer`
+ * frames: that caller's is `frame`. */
+static enum ht_nesting
+nesting(const uint32_t *stack, size_t n, enum ht_walk_end end, size_t outer,
+    uint32_t frame)
+{
+	size_t hook = n - outer - 1;
+
+	if (n <= outer || stack[hook + 1] != frame || is_shown(stack[hook]))
+		return end == HT_WALK_WHOLE ? HT_NOT_CALLED : HT_CALLED;
+	for (size_t i = 0; i < hook; i++)
+		if (is_signal(stack[i]))
+			return HT_INTERRUPTED;
+	return HT_CALLED;
+}
+
+enum ht_nesting
+ht_capture_nesting(struct ht_thread *t, const struct ht_context *inner,
+    const struct ht_context *outer)
+{
+	enum ht_nesting found;
+	enum ht_walk_end end;
+	uint32_t seq, *stack, frame;
+	size_t n;
+
+	do {
+		seq = ++t->seq;
+		atomic_signal_fence(memory_order_seq_cst);
+		n = walk(t, outer, &stack, &end);
+		frame = n ? stack[0] : 0;
+		found = HT_CALLED;
+		if (frame) {
+			size_t all = walk(t, inner, &stack, &end);
+
+			found = nesting(stack, all, end, n, frame);
+		}
+		atomic_signal_fence(memory_order_seq_cst);
+	} while (t->seq != seq);
+	return found;
 }
 
 static uint32_t

@@ -34,8 +34,9 @@ caller(const uintptr_t *frame)
 
 /*
  * Is this hook called by an allocator that another hook has called? The guard
- * is only a hint: whoever left that call by longjmp left it set. It counts
- * while the frame it names lies above us and still returns where it did, and
+ * is only a hint: whoever left that call by longjmp left it set, and what it
+ * names may lie unwritten in a frame that came later. It counts while the frame
+ * it names lies above us, still returns where it did and is on our stack, and
  * no signal came in between: what a handler allocates is the program's.
  */
 static __attribute__((noinline)) bool
@@ -43,12 +44,16 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 {
 	const uintptr_t *g = t->guard;
 	struct ht_context inner = caller(frame), outer;
+	enum ht_nesting how;
 
 	if ((uintptr_t)g - (uintptr_t)frame - 1 >= NESTING_MAX ||
 	    g[1] != t->guard_pc)
 		return false;
 	outer = caller(g);
-	return !ht_capture_interrupts(t, &inner, &outer);
+	how = ht_capture_nesting(t, &inner, &outer);
+	if (how == HT_NOT_CALLED)
+		t->guard = NULL;
+	return how == HT_CALLED;
 }
 
 static __attribute__((noinline)) struct ht_thread *

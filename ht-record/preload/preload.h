@@ -90,10 +90,13 @@ extern int ht_pid; /* of the recorded process */
 int ht_capture_init(void);
 /* The node of the stack whose innermost frame is the one in `from`. */
 uint32_t ht_capture(struct ht_thread *t, const struct ht_context *from);
-/* Did a signal interrupt what `outer` called, so that `inner` is of its
- * handler? Walks both; not for the common case. */
-bool ht_capture_interrupts(struct ht_thread *t, const struct ht_context *inner,
-    const struct ht_context *outer);
+/* How `inner` came to be: called, directly or not, by the hook that `outer`
+ * called; by a signal handler that interrupted that hook or what it called; or
+ * without it, so that hook was left by longjmp. Where the stack cannot be
+ * followed so far it was called. Walks both; not for the common case. */
+enum ht_nesting { HT_CALLED, HT_INTERRUPTED, HT_NOT_CALLED };
+enum ht_nesting ht_capture_nesting(struct ht_thread *t,
+    const struct ht_context *inner, const struct ht_context *outer);
 
 /* publish.c: puts a record into the ring; waits for room if it is full. */
 void ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
