@@ -52,12 +52,17 @@ grow(struct ht_thread *t)
 	return true;
 }
 
+/* The frames are those of the capture `seq`. Of one that a signal handler
+ * interrupted they may be the handler's by now: then it does not count. */
 static void
-count_verified(const struct ht_context *from, const uint32_t *stack, size_t n,
-    enum ht_walk_end end)
+count_verified(struct ht_thread *t, uint32_t seq, const struct ht_context *from,
+    const uint32_t *stack, size_t n, enum ht_walk_end end)
 {
 	int r = ht_unwind_verify(from, stack, n, end);
 
+	atomic_signal_fence(memory_order_seq_cst);
+	if (t->seq != seq)
+		return;
 	atomic_fetch_add(r == 1	  ? &ht_ring->differences
 			 : r == 0 ? &ht_ring->verified
 				  : &ht_ring->unverifiable,
@@ -141,14 +146,14 @@ ht_capture_nesting(struct ht_thread *t, const struct ht_context *inner,
 }
 
 static uint32_t
-capture_once(struct ht_thread *t, const struct ht_context *from)
+capture_once(struct ht_thread *t, uint32_t seq, const struct ht_context *from)
 {
 	enum ht_walk_end end;
 	uint32_t *stack, node;
 	size_t n = walk(t, from, &stack, &end);
 
 	if (unlikely(verify))
-		count_verified(from, stack, n, end);
+		count_verified(t, seq, from, stack, n, end);
 	node = end == HT_WALK_WHOLE ? HT_ROOT : HT_ROOT_CUT;
 	while (n-- > 0) {
 		uint32_t child = 0;
@@ -162,7 +167,7 @@ capture_once(struct ht_thread *t, const struct ht_context *from)
 }
 
 static void
-verify_prefix(struct ht_thread *t, const struct ht_context *from)
+verify_prefix(struct ht_thread *t, uint32_t seq, const struct ht_context *from)
 {
 	bool whole;
 	size_t n;
@@ -171,7 +176,8 @@ verify_prefix(struct ht_thread *t, const struct ht_context *from)
 	       t->stack_cap)
 		if (!grow(t))
 			return;
-	count_verified(from, t->stack, n, whole ? HT_WALK_WHOLE : HT_WALK_CUT);
+	count_verified(
+	    t, seq, from, t->stack, n, whole ? HT_WALK_WHOLE : HT_WALK_CUT);
 }
 
 uint32_t
@@ -180,10 +186,11 @@ ht_capture(struct ht_thread *t, const struct ht_context *from)
 	uint32_t seq, node;
 
 	if (likely(prefix)) {
+		seq = t->seq + 1; /* as it will call this capture */
 		node = ht_prefix_capture(t, from, prove);
 		if (likely(node)) {
 			if (unlikely(verify))
-				verify_prefix(t, from);
+				verify_prefix(t, seq, from);
 			return node;
 		}
 	}
@@ -192,7 +199,7 @@ ht_capture(struct ht_thread *t, const struct ht_context *from)
 	do {
 		seq = ++t->seq;
 		atomic_signal_fence(memory_order_seq_cst);
-		node = capture_once(t, from);
+		node = capture_once(t, seq, from);
 		atomic_signal_fence(memory_order_seq_cst);
 	} while (unlikely(t->seq != seq));
 	return node;
