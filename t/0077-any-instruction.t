@@ -29,7 +29,7 @@ recorded() {
 	is $status 0 "$what: runs to its end"
 	is "$(grep -c '^#[UDL]' t.ht)" 0 "$what: no #U, #D, #L"
 	symbolize t.ht
-	replay --strict --functions t.sym
+	replay --strict --functions --stacks t.sym
 	is "$(re traces) $(re end) $(re lost)" '1 exit 0 0' \
 	    "$what: a whole trace"
 }
@@ -48,12 +48,21 @@ stepped() {
 	exact allocate_after
 }
 
+# strays: stacks that are none of what the source says, by their functions.
+strays() {
+	awk -F '\t' '$1 == "stack" && $2 !~ ("^" start "main;" own "$") {
+		print $2 }' start='([^;]*;)*' own="$1" re
+}
+
 # The whole of each call, from a stack seen before.
+by_step='each_instruction;one_call;(allocate_below;)?(allocate_after|'\
+'call_once;a_call(;.*;__restore_rt;on_signal|;__restore_rt;on_signal)?)'
 for alt in '' alt; do
 	stepped 2000 $alt
 	ok '[ $((missed * 10)) -le $signals ]' "$what: few were missed"
 	exact a_call
 	is "$(re unknown_frees)" 0 "$what: every free meets its block"
+	is "$(strays "$by_step")" '' "$what: every stack as it was"
 done
 # The long way through new nodes.
 stepped 100 fresh 41
@@ -66,5 +75,23 @@ for mode in jump 'jump alt 3' 'jump fresh 41'; do
 	set -- $(told a_call)
 	between $1 "$(f a_call 3)" $(($1 + signals)) "$what: allocations"
 	between $2 "$(f a_call 4)" $(($2 + signals)) "$what: frees"
+done
+
+# By timers, on one thread and on four: handlers on both kinds of stack.
+for n in 1 4; do
+	recorded storm $n 1000
+	ok "[ $(said signals) -ge 5000 ]" "$what: $(said signals) signals"
+	exact loop
+	exact on_timer
+	is "$(re unknown_frees)" 0 "$what: every free meets its block"
+done
+
+# The stacks, against libunwind's.
+for program in 'step 11' 'step alt 23' 'storm 4 1000'; do
+	run -s env HT_VERIFY=1 "$BIN/ht-record" -o t.ht \
+	    env LD_PRELOAD="$PROG/bump" "$PROG/"$program
+	is $status 0 "verified $program: runs"
+	like "$(err)" '^verified: [0-9]{4,} stacks, 0 differences' \
+	    "verified $program: no difference"
 done
 done_testing
