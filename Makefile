@@ -135,7 +135,7 @@ test:
 bench:
 	@sh t/deps.sh build test
 	@$(MAKE) --no-print-directory -j$$(nproc) all
-	@sh t/bench/bench.sh
+	HT_OUT=$(abspath $(OUT)) sh t/bench/bench.sh
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
