@@ -129,9 +129,11 @@ ht_drain(struct ht_drain *d, size_t max)
 	uint64_t half = (uint64_t)1 << r->shift >> 1;
 	uint64_t first = d->pos, told = d->pos;
 	struct ht_rec rec[BATCH];
-	size_t n;
+	size_t n = BATCH;
 
-	while ((n = gather(d, max - (d->pos - first), rec)) > 0) {
+	/* A reader on the heels of the writers takes the cache lines away that
+	 * they are about to write: what is no whole batch waits. */
+	while (n == BATCH && (n = gather(d, max - (d->pos - first), rec)) > 0) {
 		for (size_t i = 0; i < n;) {
 			size_t plain = ht_trace_plain(d->trace, &rec[i], n - i);
 
