@@ -156,6 +156,7 @@ random_streams(void **state)
 		struct ht_evread *r;
 		struct ht_cost k = {0};
 		struct ht_prof p = {0};
+		struct ht_merge merge = {0};
 		struct ht_event ev;
 		uint64_t peak = 0;
 		int rc, n = 0;
@@ -167,6 +168,8 @@ random_streams(void **state)
 		r = ht_evread_open(path, NULL);
 		while ((rc = ht_evread_next(r, &ev)) != 0) {
 			assert_int_equal(rc, 1);
+			if (ev.kind == HT_EV_VERSION)
+				ht_merge_begin(&merge, &p, &r->t);
 			ht_cost_event(&k, &r->t, &ev);
 			/* To settle in between must change nothing. */
 			if (rnd(50) == 0)
@@ -176,13 +179,14 @@ random_streams(void **state)
 			assert_int_equal(ev.end, HT_END_EXIT);
 			peak += m[n].max;
 			check(&m[n++], &r->t, &k);
-			ht_prof_merge(&p, &r->t, &k);
-			k = (struct ht_cost){0};
+			ht_merge_end(&merge, &k, r->t.cls, r->t.ncls);
+			ht_cost_clear(&k);
 		}
 		assert_int_equal(n, 3);
 		assert_int_equal(p.traces, 3);
 		assert_int_equal(p.sum.peak, peak);
 		assert_int_equal(ht_evread_close(r), 0);
+		ht_merge_release(&merge);
 		ht_prof_release(&p);
 	}
 	unlink(path);
@@ -192,11 +196,11 @@ random_streams(void **state)
 static void
 large_sums(void **state)
 {
-	struct ht_class c = {.size = UINT64_C(1) << 55, .allocs = 1 << 12};
-	struct ht_sum sum = {0};
+	struct ht_prof_row row = {.size = UINT64_C(1) << 55, .allocs = 1 << 12};
+	struct ht_sum sum;
 
 	(void)state;
-	ht_sum_class(&sum, &c);
+	sum = ht_row_sum(&row);
 	assert_true(sum.bytes == UINT64_MAX);
 	ht_sum_add(&sum, &sum);
 	assert_true(sum.bytes == UINT64_MAX);
