@@ -76,6 +76,7 @@ one_event(struct model *m, struct ht_out *out)
 	if (what < 55 && m->live[c] < m->allocs[c]) {
 		m->temporary[c] -= m->undo_temporary[c];
 		m->undo_temporary[c] = false;
+		m->last = -1;
 		up(m, c);
 		ht_evwrite_unfree(
 		    out, (uint32_t)c, rnd(2) ? 0 : 1 + rnd(1 << 30));
