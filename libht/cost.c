@@ -33,16 +33,18 @@ ht_cost_unaged(
     struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev)
 {
 	struct ht_life *l;
+	bool told;
 
 	if (ev->cls >= k->nlife)
 		return;
 	l = &k->life[ev->cls];
-	if (l->last_free != frees(c) + 1)
+	told = l->last_free == frees(c) + 1;
+	l->last_free = 0; /* one undoing of one free */
+	if (!told)
 		return;
 	if (l->last_age)
 		ht_hist_sub(&l->age, ht_hist_bucket(l->last_age), 1);
 	l->others -= l->last_other;
-	l->last_free = 0;
 }
 
 /* What happened up to now goes into its bucket. */
