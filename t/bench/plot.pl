@@ -38,7 +38,7 @@ for my $b (map { values %$_ } values %bar) {
 }
 $max *= 1.25;
 my $bottom = $top + $group * @names;
-my ($w, $h) = ($left + $width + 58, $bottom + 44);
+my ($w, $h) = ($left + $width + 58, $bottom + 58);
 
 sub x {
 	my ($v) = @_;
@@ -118,7 +118,10 @@ for my $name (@names) {
 	}
 	$y += $group;
 }
-printf qq{<text class="dim" x="12" y="%d">%s</text>\n</svg>\n}, $bottom + 34,
-    esc(sprintf '%s, %s, %s, %s CPUs, %s; %s rounds; others used %.0f %% of ' .
-    'a CPU', map { $machine{$_} // '?' } qw(version date cpu cpus kernel runs
-    other));
+my @of = map { $machine{$_} // '?' }
+    qw(version date cpu cpus kernel runs other);
+printf qq{<text class="dim" x="12" y="%d">%s</text>\n}, @$_
+    for [$bottom + 34, esc(sprintf '%s, %s', @of[0, 1])],
+    [$bottom + 48, esc(sprintf '%s, %s CPUs, %s; %s rounds; others used ' .
+    '%.0f %% of a CPU', @of[2 .. 6])];
+print "</svg>\n";
