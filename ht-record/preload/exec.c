@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ht-record/preload/preload.h"
+#include "ht-record/preload/publish.h"
 
 #define PRELOAD "LD_PRELOAD="
 #define RING	HT_ENV "="

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
-#include "ht-record/preload/preload.h"
+#include "ht-record/preload/publish.h"
 
 #define HERE() ((const uintptr_t *)__builtin_frame_address(0))
 
@@ -71,8 +71,7 @@ enter(const uintptr_t *frame)
 {
 	struct ht_thread *t;
 
-	if (unlikely(atomic_load_explicit(&ht_live->on, memory_order_relaxed) !=
-		     HT_ON))
+	if (unlikely(!ht_is_on()))
 		t = enter_slow();
 	else
 		t = ht_thread_self();
@@ -107,7 +106,7 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-static inline void
+static __attribute__((noinline)) void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
 {

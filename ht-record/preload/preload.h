@@ -17,6 +17,9 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* What is declared here is within reach of the code, not a table away. */
+#pragma GCC visibility push(hidden)
+
 /*
  * Whether this process records. The word lies on a page that the kernel wipes
  * in a forked child (MADV_WIPEONFORK), so a child of fork, _Fork or a raw
@@ -28,14 +31,22 @@ struct ht_live {
 };
 extern struct ht_live *ht_live;
 
+static inline bool
+ht_is_on(void)
+{
+	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) ==
+	       HT_ON;
+}
+
 /* The ring; NULL before recording begins. */
 extern struct ht_ring *ht_ring;
 
 /* One for each thread that allocates, in memory of our own. A thread's state
- * passes to another thread once the kernel no longer knows its tid. */
+ * passes to another thread once the kernel no longer knows its tid. Each has
+ * cache lines to itself: it is written with every event. */
 struct ht_thread {
-	_Atomic int32_t tid;	/* 0: free */
-	uint32_t number;	/* in records, 1 to HT_THREAD_MAX */
+	_Alignas(64) _Atomic int32_t tid; /* 0: free */
+	uint32_t number;		  /* in records, 1 to HT_THREAD_MAX */
 	uint64_t tail;		/* the ring's tail when last looked at */
 	const uintptr_t *guard; /* frame of the hook that is in a real call */
 	uintptr_t guard_pc;	/* that frame's return address */
@@ -47,7 +58,7 @@ struct ht_thread {
 
 /* This thread's state, made at its first use; NULL: none can be had. */
 extern __thread struct ht_thread *ht_self
-    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+    __attribute__((tls_model("initial-exec")));
 struct ht_thread *ht_thread_make(void);
 
 static inline struct ht_thread *
@@ -98,15 +109,14 @@ enum ht_nesting { HT_CALLED, HT_INTERRUPTED, HT_NOT_CALLED };
 enum ht_nesting ht_capture_nesting(struct ht_thread *t,
     const struct ht_context *inner, const struct ht_context *outer);
 
-/* publish.c: puts a record into the ring; waits for room if it is full. */
-void ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
-    uint64_t size, uint32_t stack);
-/* Ends recording in this process, for good. */
+/* publish.c: ends recording in this process, for good. */
 void ht_off(void);
 
 /* True when the program must not make system calls (seccomp). */
 int ht_no_calls(void);
 /* Anonymous memory from the kernel; NULL when there is none to be had. */
 void *ht_map_memory(size_t size);
+
+#pragma GCC visibility pop
 
 #endif

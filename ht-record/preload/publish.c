@@ -7,29 +7,9 @@
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
-#include "ht-record/preload/preload.h"
+#include "ht-record/preload/publish.h"
 
 #define SPINS 64
-
-typedef unsigned __int128 u128 __attribute__((aligned(16)));
-
-static inline struct ht_rec *
-ring_records(const struct ht_ring *r)
-{
-	return (struct ht_rec *)((char *)r + r->records_at);
-}
-
-/* The one step that publishes. Pairs with the recorder's acquire load of w1:
- * what was written before it (nodes, frames, modules) is seen with it. */
-static inline bool
-slot_publish(
-    struct ht_rec *slot, const struct ht_rec *old, const struct ht_rec *rec)
-{
-	u128 was = (u128)old->w1 << 64 | old->w0;
-	u128 now = (u128)rec->w1 << 64 | rec->w0;
-
-	return __sync_bool_compare_and_swap((u128 *)slot, was, now);
-}
 
 void
 ht_off(void)
@@ -110,51 +90,10 @@ count_lost(struct ht_ring *r)
 	atomic_store_explicit(&r->seen, HT_UNSEEN, memory_order_relaxed);
 }
 
-/* Only a hint: when two threads race here it may fall behind, never get ahead
- * of what is published. */
-static inline void
-move_head(struct ht_ring *r, uint64_t pos)
-{
-	if ((int64_t)(pos - atomic_load_explicit(
-				&r->head, memory_order_relaxed)) >= 0)
-		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
-}
-
-/* The state of the slot at `pos`, as `*old`: 0 filled, 1 free, else a lap or
- * more ahead of us. */
-static inline uint32_t
-look(const struct ht_ring *r, uint64_t pos, struct ht_rec **slot,
-    struct ht_rec *old)
-{
-	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
-
-	*slot = &ring_records(r)[pos & mask];
-	old->w0 = __atomic_load_n(&(*slot)->w0, __ATOMIC_RELAXED);
-	old->w1 = __atomic_load_n(&(*slot)->w1, __ATOMIC_RELAXED);
-	return (ht_lap(pos, r->shift) - ht_rec_lap(old->w1)) & HT_LAP_MASK;
-}
-
-/* A record with the lap of `pos`, on top of its kind and pointer. */
-static inline struct ht_rec
-with_lap(const struct ht_ring *r, struct ht_rec rec, uint64_t pos)
-{
-	rec.w1 |= (uint64_t)ht_lap(pos, r->shift) << 52;
-	return rec;
-}
-
-static inline bool
-is_on(void)
-{
-	/* A fork in a signal handler that interrupted this very hook must not
-	 * publish twice: so this is looked at last thing. */
-	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) ==
-	       HT_ON;
-}
-
 /* Puts one record into the first slot nobody has filled. False: the ring is
  * full and the record is to be dropped. */
-static __attribute__((noinline)) bool
-ring_put_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
+static bool
+ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
 	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
 
@@ -171,7 +110,8 @@ ring_put_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		}
 		if (unlikely((int64_t)(pos - t->tail) < 0))
 			pos = t->tail;
-		free = look(r, pos, &slot, &old);
+		slot = ht_ring_slot(r, pos);
+		free = ht_slot_look(r, pos, slot, &old);
 		if (free == 0) {
 			pos++; /* someone else's: on to the next */
 			continue;
@@ -184,28 +124,15 @@ ring_put_slow(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 			    &r->head, memory_order_relaxed);
 			continue;
 		}
-		if (unlikely(!is_on()))
+		/* A fork in a signal handler that interrupted this very hook
+		 * must not publish twice: so this is looked at last thing. */
+		if (unlikely(!ht_is_on()))
 			return true;
-		new = with_lap(r, rec, pos);
-		if (likely(slot_publish(slot, &old, &new)))
+		new = ht_rec_at(r, rec, pos);
+		if (likely(ht_slot_publish(slot, &old, &new)))
 			break;
 	}
-	move_head(r, pos);
-	return true;
-}
-
-/* The same; the common case is that nobody races and there is room. */
-static inline bool
-ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
-{
-	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
-	struct ht_rec *slot, old, new = with_lap(r, rec, pos);
-
-	if (unlikely(pos - t->tail >= (uint64_t)1 << r->shift ||
-		     look(r, pos, &slot, &old) != 1 || !is_on() ||
-		     !slot_publish(slot, &old, &new)))
-		return ring_put_slow(t, r, rec);
-	move_head(r, pos);
+	ht_ring_move_head(r, pos);
 	return true;
 }
 
@@ -281,7 +208,7 @@ wrap_large(struct ht_rec *rec, struct ht_thread *t, enum ht_rec_kind kind,
 }
 
 void
-ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
     uint64_t size, uint32_t stack)
 {
 	struct ht_ring *r = ht_ring;
@@ -290,14 +217,14 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	    .w1 = ht_rec_w1(ptr, kind),
 	};
 
-	if (unlikely(ht_ring_news(r) !=
-		     atomic_load_explicit(&r->seen, memory_order_relaxed)))
+	if (ht_ring_news(r) !=
+	    atomic_load_explicit(&r->seen, memory_order_relaxed))
 		hear_news(t, r);
-	if (unlikely(size > HT_SIZE_MAX || ptr > HT_PTR_MAX) &&
+	if ((size > HT_SIZE_MAX || ptr > HT_PTR_MAX) &&
 	    !wrap_large(&rec, t, kind, ptr, size, stack)) {
 		count_lost(r); /* no number is better than a wrong one */
 		return;
 	}
-	if (unlikely(!ring_put(t, r, rec)))
+	if (!ring_put(t, r, rec))
 		count_lost(r);
 }

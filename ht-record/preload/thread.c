@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/prefix.h"
-#include "ht-record/preload/preload.h"
+#include "ht-record/preload/publish.h"
 
 #define THREADS_MAX 65536 /* alive at a time; sparse */
 #define LOOKS	    4	  /* states tried before a fresh one is taken */
