@@ -25,13 +25,14 @@ static struct ht_live not_started = {HT_NOT_STARTED};
 static struct ht_live dormant = {HT_OFF};
 struct ht_live *ht_live = &not_started;
 struct ht_ring *ht_ring;
+struct ht_slots ht_slots;
 struct ht_real ht_real;
 const char *ht_preload_entry, *ht_ring_entry;
 int ht_pid;
 
 /* ---- memory before there is any --------------------------------------- */
 
-static char arena[64 << 10] __attribute__((aligned(64)));
+char ht_boot_arena[HT_BOOT_ARENA] __attribute__((aligned(64)));
 static _Atomic size_t arena_used;
 
 void *
@@ -42,25 +43,19 @@ ht_boot_alloc(size_t align, size_t size)
 
 	if (align < 16)
 		align = 16;
-	if (size > sizeof arena || align > 4096)
+	if (size > sizeof ht_boot_arena || align > 4096)
 		return NULL;
 	at = atomic_load(&arena_used);
 	do {
 		size_t block = (at + sizeof(size_t) + align - 1) & ~(align - 1);
 
 		end = block + size;
-		if (end > sizeof arena)
+		if (end > sizeof ht_boot_arena)
 			return NULL;
 	} while (!atomic_compare_exchange_weak(&arena_used, &at, end));
 	at = (at + sizeof(size_t) + align - 1) & ~(align - 1);
-	memcpy(arena + at - sizeof(size_t), &size, sizeof size);
-	return arena + at;
-}
-
-bool
-ht_boot_owns(const void *p)
-{
-	return (uintptr_t)p - (uintptr_t)arena < sizeof arena;
+	memcpy(ht_boot_arena + at - sizeof(size_t), &size, sizeof size);
+	return ht_boot_arena + at;
 }
 
 size_t
@@ -303,6 +298,9 @@ start(void)
 	ht_ring = join_ring(recorder, fd);
 	if (!ht_ring)
 		return false;
+	ht_slots.first =
+	    (struct ht_rec *)((char *)ht_ring + ht_ring->records_at);
+	ht_slots.mask = ((uint64_t)1 << ht_ring->shift) - 1;
 	ht_frames_init(ht_ring);
 	live = map_live();
 	if (!live) {

@@ -11,6 +11,7 @@
 
 static const struct ht_unwinder *back_end;
 static bool verify, prefix, prove;
+bool ht_capture_plain;
 static uint32_t own_module; /* ours, as frames name it */
 
 int
@@ -29,6 +30,7 @@ ht_capture_init(void)
 	verify = flags & HT_RING_VERIFY;
 	prefix = back_end == &ht_unwind_rules;
 	prove = !(flags & HT_RING_UNPROVED);
+	ht_capture_plain = prefix && prove && !verify;
 	if (verify && back_end != &ht_unwind_libunwind &&
 	    ht_unwind_libunwind.init() == -1) {
 		strcpy(ht_ring->why, "libunwind cannot be loaded to verify");
@@ -180,20 +182,26 @@ verify_prefix(struct ht_thread *t, uint32_t seq, const struct ht_context *from)
 	    t, seq, from, t->stack, n, whole ? HT_WALK_WHOLE : HT_WALK_CUT);
 }
 
+/* By what is remembered, with all that is asked for beyond that; 0: walk. */
+static uint32_t
+capture_prefix(struct ht_thread *t, const struct ht_context *from)
+{
+	uint32_t seq = t->seq + 1; /* as it will call this capture */
+	uint32_t node =
+	    prove ? ht_prefix_capture(t, from) : ht_prefix_believe(t, from);
+
+	if (node && verify)
+		verify_prefix(t, seq, from);
+	return node;
+}
+
 uint32_t
-ht_capture(struct ht_thread *t, const struct ht_context *from)
+ht_capture_whole(struct ht_thread *t, const struct ht_context *from)
 {
 	uint32_t seq, node;
 
-	if (likely(prefix)) {
-		seq = t->seq + 1; /* as it will call this capture */
-		node = ht_prefix_capture(t, from, prove);
-		if (likely(node)) {
-			if (unlikely(verify))
-				verify_prefix(t, seq, from);
-			return node;
-		}
-	}
+	if (prefix && !ht_capture_plain && (node = capture_prefix(t, from)))
+		return node;
 
 	/* A signal handler that ran in between used our buffer: once more. */
 	do {

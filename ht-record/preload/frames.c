@@ -20,13 +20,12 @@ struct module_note {
 
 static struct ht_ring *ring;
 static struct ht_frame *frames;
-static struct ht_node *nodes;
+struct ht_node *ht_nodes;
 static struct ht_module *modules;
 static _Atomic uint32_t *heads;
 static char *heap;
 static struct module_note note[HT_MODULES_MAX];
-static _Atomic int closing; /* dlclose calls in flight */
-static _Atomic uint32_t epoch = 1;
+_Atomic uint64_t ht_frames_epoch = 1;
 
 static inline uint64_t
 hash(uint64_t x)
@@ -100,7 +99,7 @@ close_module(uint32_t i)
 	for (; f; f = atomic_load(&frames[f].link))
 		atomic_store_explicit(
 		    &frames[f].key, HT_FRAME_DEAD, memory_order_release);
-	atomic_fetch_add(&epoch, 1);
+	atomic_fetch_add(&ht_frames_epoch, 1);
 }
 
 /* The same file at the same place again: its frames are what they were. */
@@ -238,7 +237,7 @@ module_at(uint64_t pc)
 void
 ht_frames_dlclose_begin(void)
 {
-	atomic_fetch_add(&closing, 1);
+	atomic_fetch_add(&ht_frames_epoch, HT_CLOSING);
 }
 
 void
@@ -251,15 +250,7 @@ ht_frames_dlclose_end(void)
 		if (is_live(i) &&
 		    !(find_object(note[i].start, &o) && same_object(i, &o)))
 			close_module(i);
-	atomic_fetch_sub(&closing, 1);
-}
-
-uint32_t
-ht_frames_epoch(void)
-{
-	return atomic_load_explicit(&closing, memory_order_relaxed)
-		   ? 0
-		   : atomic_load_explicit(&epoch, memory_order_relaxed);
+	atomic_fetch_sub(&ht_frames_epoch, HT_CLOSING);
 }
 
 /* ---- frames ----------------------------------------------------------- */
@@ -344,13 +335,14 @@ ht_frame_at(uint64_t pc)
 			complete_frame(f, pc);
 			return f;
 		}
-		if (likely(m != HT_NO_MODULE && !atomic_load_explicit(&closing,
-						    memory_order_relaxed)))
+		if (likely(m != HT_NO_MODULE &&
+			   atomic_load_explicit(&ht_frames_epoch,
+			       memory_order_relaxed) < HT_CLOSING))
 			return f;
 		if (!stale(f, m))
 			return f;
 		atomic_store(&frames[f].key, HT_FRAME_DEAD);
-		atomic_fetch_add(&epoch, 1);
+		atomic_fetch_add(&ht_frames_epoch, 1);
 	}
 }
 
@@ -371,9 +363,9 @@ ht_frame_qualifier(uint32_t kind, uint64_t value)
 /* ---- nodes ------------------------------------------------------------ */
 
 uint32_t
-ht_node_child(uint32_t parent, uint32_t frame)
+ht_node_find(uint32_t parent, uint32_t frame)
 {
-	_Atomic uint32_t *link = &nodes[parent].child;
+	_Atomic uint32_t *link = &ht_nodes[parent].child;
 	uint64_t h = hash(frame);
 	uint32_t fresh = 0;
 
@@ -385,17 +377,26 @@ ht_node_child(uint32_t parent, uint32_t frame)
 				fresh = hand_out(&ring->nodes, ring->node_max);
 				if (!fresh)
 					return 0;
-				nodes[fresh].frame = frame;
-				nodes[fresh].parent = parent;
+				ht_nodes[fresh].frame = frame;
+				ht_nodes[fresh].parent = parent;
 			}
 			/* Release: whoever follows the link sees the node. */
 			if (atomic_compare_exchange_strong(link, &n, fresh))
 				return fresh;
 		}
-		if (nodes[n].frame == frame)
+		if (ht_nodes[n].frame == frame)
 			return n;
-		link = &nodes[n].next[h >> 62];
+		link = &ht_nodes[n].next[h >> 62];
 	}
+}
+
+uint32_t
+ht_node_frame(uint32_t *node)
+{
+	const struct ht_node *n = &ht_nodes[*node];
+
+	*node = n->parent;
+	return n->frame;
 }
 
 /* ---- start ------------------------------------------------------------ */
@@ -420,6 +421,6 @@ ht_frames_init(struct ht_ring *r)
 	modules = (struct ht_module *)(base + r->modules_at);
 	heap = base + r->heap_at;
 	frames = (struct ht_frame *)(base + r->frames_at);
-	nodes = (struct ht_node *)(base + r->nodes_at);
+	ht_nodes = (struct ht_node *)(base + r->nodes_at);
 	note_executable();
 }

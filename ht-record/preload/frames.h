@@ -26,9 +26,26 @@ struct ht_frame *ht_frame_ptr(uint32_t index);
  * (HT_Q_SIZE, HT_Q_POINTER), or 0 when the table is full. */
 uint32_t ht_frame_qualifier(uint32_t kind, uint64_t value);
 
+extern struct ht_node *ht_nodes __attribute__((visibility("hidden")));
+
 /* The child of `parent` with this frame, made on first sight; 0 when the
  * tree is full. */
-uint32_t ht_node_child(uint32_t parent, uint32_t frame);
+uint32_t ht_node_find(uint32_t parent, uint32_t frame);
+
+/* The same; a look at the oldest child is a call less for most. */
+static inline uint32_t
+ht_node_child(uint32_t parent, uint32_t frame)
+{
+	uint32_t oldest =
+	    atomic_load_explicit(&ht_nodes[parent].child, memory_order_acquire);
+
+	/* Node 0 has frame 0, which is none. */
+	return ht_nodes[oldest].frame == frame ? oldest
+					       : ht_node_find(parent, frame);
+}
+
+/* The frame of *node, which becomes its parent; 0 for a root. */
+uint32_t ht_node_frame(uint32_t *node);
 
 /*
  * Before and after a dlclose: what the call unmapped is forgotten, so that
@@ -37,7 +54,9 @@ uint32_t ht_node_child(uint32_t parent, uint32_t frame);
  */
 void ht_frames_dlclose_begin(void);
 void ht_frames_dlclose_end(void);
-/* Another number whenever frames died; 0 while a dlclose is in flight. */
-uint32_t ht_frames_epoch(void);
+/* Another number whenever frames died; not below HT_CLOSING while a dlclose is
+ * in flight. */
+extern _Atomic uint64_t ht_frames_epoch __attribute__((visibility("hidden")));
+#define HT_CLOSING (UINT64_C(1) << 32)
 
 #endif

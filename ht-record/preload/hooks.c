@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
 
 #define HERE() ((const uintptr_t *)__builtin_frame_address(0))
@@ -111,8 +112,13 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
 {
 	struct ht_context from = caller(frame);
+	uint32_t stack = 0;
 
-	ht_publish(t, kind, (uintptr_t)p, size, ht_capture(t, &from));
+	if (likely(ht_capture_plain))
+		stack = ht_prefix_capture(t, &from);
+	if (unlikely(!stack))
+		stack = ht_capture_whole(t, &from);
+	ht_publish(t, kind, (uintptr_t)p, size, stack);
 }
 
 static inline void

@@ -25,63 +25,89 @@
 #define FRAMES_FIRST 500 /* room that a thread's memory begins with */
 #define FRAMES_MAX   (1u << 20)
 
+/* A remembered frame. The word that led to it is its pc: the return address
+ * that the frame within has just below `sp`. */
 struct known {
-	uint64_t pc; /* as looked up */
-	uint64_t sp, fp;
-	uint64_t rule;
-	uint32_t frame, node;
-	uint32_t words; /* up to and with those that its own step read; of a
-			 * fresh frame: where those begin */
-	bool fp_live;	/* a frame from here out depends on fp */
+	uint64_t sp, pc, fp;
+	uint32_t node;
+	uint32_t words; /* up to and with those that its own step read; FP_LIVE:
+			 * a frame from here out depends on fp */
 };
 
-/* A frame looked up lately, and its rule. */
-struct lookup {
-	volatile uint64_t pc; /* 0: being written */
-	uint64_t rule;
-	uint32_t frame, epoch;
+#define FP_LIVE (1u << 31)
+
+/* How to step out of a frame. */
+enum step {
+	STEP_UNKNOWN,
+	STEP_SP, /* the CFA is above sp; what is read lies between the two */
+	STEP_FP, /* above rbp; else the same, if it is so */
+	STEP_ODD /* as the rule says, or not at all */
 };
 
-#define LOOKUPS_LOG2 9
+/* A code address that was met lately. */
+struct site {
+	uint64_t pc; /* return address */
+	int32_t cfa; /* from sp or rbp */
+	int32_t fp;  /* the saved rbp, from the CFA; 0: rbp is not saved */
+	uint32_t frame;
+	uint32_t parent, node; /* of this frame, as seen last */
+	uint8_t step;
+};
 
+#define SITES_LOG2 10
+#define NO_EPOCH   UINT64_MAX
+
+/* A frame that is not remembered. */
+struct fresh {
+	uint64_t sp, pc, fp;
+	struct site *site;
+};
+
+/* `known` begins with a frame that is none, further out than any. */
 struct ht_memory {
-	uint32_t depth, cap;
-	uint32_t epoch;		/* of the modules */
-	volatile uint32_t busy; /* being rewritten */
-	uint64_t busy_sp;	/* by a capture at this sp */
-	uint64_t top;		/* all words lie below this address */
-	struct known *known, *fresh;
-	struct ht_word *word, *fresh_word;
-	struct lookup lookup[1 << LOOKUPS_LOG2];
+	struct site site[1 << SITES_LOG2];
+	struct site nowhere; /* code that no module owns */
+	uint32_t cap;
+	volatile uint64_t epoch; /* of the modules; 0: it is being rewritten */
+	uint64_t rewriter;	 /* by a capture at this sp */
+	uint64_t top;		 /* all words lie below this address */
+	struct known *known, *innermost;
+	struct fresh *fresh, *end;
+	struct ht_word *word; /* read, other than return addresses */
 };
 
 /* A walk under way. */
 struct search {
+	struct ht_thread *t;
 	struct ht_memory *m;
-	struct walk w;
-	size_t n;	  /* fresh frames */
-	size_t candidate; /* remembered frames that may still be met */
-	struct ht_word *log;
-	uint32_t root; /* where it ended, if no remembered frame was met */
+	uint32_t seq;
+	uint32_t root; /* where the walk ended */
+	uint64_t epoch;
+	uint64_t first_sp;
+	uint64_t pc, sp, fp; /* of the frame that it is at */
+	struct ht_stack stack;
+	struct fresh *fresh; /* where the next goes */
+	struct known *met;   /* or the innermost that may still be met */
 };
 
 static struct ht_memory *
 make_memory(uint32_t cap)
 {
-	size_t frames = cap * sizeof(struct known);
-	size_t words = cap * HT_WORDS_MAX * sizeof(struct ht_word);
-	char *p =
-	    ht_map_memory(sizeof(struct ht_memory) + 2 * (frames + words));
-	struct ht_memory *m = (struct ht_memory *)p;
+	size_t knowns = (cap + 1) * sizeof(struct known);
+	size_t words = (cap + 1) * HT_WORDS_MAX * sizeof(struct ht_word);
+	struct ht_memory *m =
+	    ht_map_memory(sizeof *m + knowns + words + cap * sizeof *m->fresh);
 
-	if (!p)
+	if (!m)
 		return NULL;
-	p += sizeof *m;
 	m->cap = cap;
-	m->known = (struct known *)p;
-	m->fresh = (struct known *)(p += frames);
-	m->word = (struct ht_word *)(p += frames);
-	m->fresh_word = (struct ht_word *)(p + words);
+	m->known = (struct known *)(m + 1);
+	m->word = (struct ht_word *)((char *)m->known + knowns);
+	m->fresh = (struct fresh *)((char *)m->word + words);
+	m->end = m->fresh + cap;
+	m->known->sp = UINT64_MAX;
+	m->innermost = m->known;
+	m->epoch = NO_EPOCH;
 	return m;
 }
 
@@ -96,336 +122,486 @@ grow(struct ht_thread *t)
 		t->memory = make_memory(cap);
 }
 
-/* The caller's rbp, where the step out of a frame does not keep it. */
-static bool
-restores_fp(uint64_t rule)
+static inline size_t
+count(const struct search *s)
 {
-	return ht_rule_fp(rule) != HT_FP_SAME;
+	return (size_t)(s->fresh - s->m->fresh);
 }
 
-static bool
-uses_fp(uint64_t rule)
-{
-	enum ht_rule_kind kind = ht_rule_kind(rule);
+/* ---- to rewrite the memory -------------------------------------------- */
 
-	return kind == HT_RULE_FP || kind == HT_RULE_FP_AT ||
-	       ht_rule_fp(rule) == HT_FP_AT_FP;
+/* Claims the memory for a capture. False: a signal handler captured in
+ * between, so what the walk has read may be the handler's. From here to
+ * end_rewrite() a handler that captures finds the memory claimed. */
+static HOT bool
+begin_rewrite(struct search *s)
+{
+	s->m->rewriter = s->first_sp;
+	atomic_signal_fence(memory_order_seq_cst);
+	s->m->epoch = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	return s->t->seq == s->seq;
 }
 
-/* The frame that the walk is at, as a fresh one. */
 static HOT void
-add_fresh(struct search *s, uint32_t frame, uint64_t rule)
+end_rewrite(struct search *s)
 {
-	struct known *k = &s->m->fresh[s->n++];
-
-	k->pc = s->w.pc - 1;
-	k->sp = s->w.sp;
-	k->fp = s->w.fp;
-	k->rule = rule;
-	k->frame = frame;
-	k->words = (uint32_t)(s->log - s->m->fresh_word);
-}
-
-static inline uint64_t
-difference(const struct ht_word *w)
-{
-	return *(const uint64_t *)w->at ^ w->value;
-}
-
-/* Do the first `n` remembered words hold what they held? Looks from the
- * innermost on; returns how many are left with the innermost that does not,
- * 0: all hold. */
-static HOT size_t
-first_changed(const struct ht_memory *m, size_t n)
-{
-	const struct ht_word *w = m->word + n;
-
-	for (; n >= 4; n -= 4, w -= 4)
-		if (unlikely(difference(w - 1) | difference(w - 2) |
-			     difference(w - 3) | difference(w - 4)))
-			break;
-	for (; n > 0; n--, w--)
-		if (difference(w - 1))
-			return n;
-	return 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	s->m->epoch = s->epoch;
 }
 
 /*
- * Remembered frame `d` was met, and word number `changed` - 1 has changed: the
- * frames from `d` to the one that read it are the same, what is further out
- * is to be walked again. Steps over them.
+ * For a memory that is of another epoch, or being rewritten: by a capture that
+ * we interrupted, then it cannot be had; or by one that was left by longjmp,
+ * whose frame lay below ours. False: it cannot be had.
  */
-static bool
-resume(struct search *s, size_t d, size_t changed)
+static __attribute__((noinline)) bool
+take_memory(struct search s)
 {
-	const struct ht_memory *m = s->m;
+	struct ht_memory *m = s.m;
+	bool taken;
 
-	for (;; d--) {
-		uint64_t rule = m->known[d].rule;
-
-		if (s->n == m->cap)
-			return false;
-		add_fresh(s, m->known[d].frame, rule);
-		if (!walk_fast(&s->w, rule, &s->log))
-			return false;
-		s->candidate = d;
-		if (d == 0 || m->known[d - 1].words < changed)
-			return true;
+	if (s.epoch >= HT_CLOSING ||
+	    (!m->epoch &&
+		(m->rewriter >= s.first_sp || m->rewriter < s.stack.lo)))
+		return false;
+	taken = begin_rewrite(&s);
+	if (taken) {
+		m->innermost = m->known;
+		for (size_t i = 0; i < sizeof m->site / sizeof *m->site; i++)
+			if (m->site[i].step)
+				m->site[i].step = STEP_UNKNOWN;
 	}
+	end_rewrite(&s);
+	return taken;
 }
 
-/* The remembered frame that the walk has reached, + 1; 0: none. */
-static HOT size_t
-meet(struct search *s)
+/* ---- code addresses --------------------------------------------------- */
+
+static HOT struct site *
+site_of(struct ht_memory *m, uint64_t pc)
 {
-	const struct known *known = s->m->known, *k;
-
-	while (s->candidate > 0 && known[s->candidate - 1].sp < s->w.sp)
-		s->candidate--;
-	if (s->candidate == 0)
-		return 0;
-	k = &known[s->candidate - 1];
-	if (k->sp != s->w.sp || k->pc != s->w.pc - 1 ||
-	    (k->fp_live && k->fp != s->w.fp))
-		return 0;
-	return s->candidate;
+	return &m->site[pc * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SITES_LOG2)];
 }
+
+static uint64_t
+rule_of(const struct site *l)
+{
+	return ht_cfi_cached(&ht_frame_ptr(l->frame)->rule, l->pc - 1);
+}
+
+/* By which kind of step the rule can be followed. */
+static enum step
+step_of(uint64_t rule)
+{
+	int64_t n = ht_rule_n(rule), k = ht_rule_k(rule);
+
+	if (ht_rule_fp(rule) == HT_FP_AT_FP ||
+	    (ht_rule_fp(rule) == HT_FP_AT_CFA && k >= -8))
+		return STEP_ODD;
+	if (ht_rule_kind(rule) == HT_RULE_FP)
+		return STEP_FP;
+	if (ht_rule_kind(rule) == HT_RULE_SP && n > 0 && n % 8 == 0 && -k <= n)
+		return STEP_SP;
+	return STEP_ODD;
+}
+
+/* The site of `pc`, which another may have to make room for; NULL: it cannot
+ * be had. The memory is claimed. */
+static struct site *
+fill_site(struct ht_memory *m, uint64_t pc)
+{
+	uint32_t frame = ht_frame_at(pc - 1);
+	struct site *l = site_of(m, pc);
+	uint64_t rule;
+
+	if (!frame)
+		return NULL;
+	rule = ht_cfi_cached(&ht_frame_ptr(frame)->rule, pc - 1);
+	/* What no module owns may be another's tomorrow. */
+	if (ht_rule_kind(rule) == HT_RULE_NONE)
+		l = &m->nowhere;
+	*l = (struct site){
+	    .pc = pc,
+	    .cfa = (int32_t)ht_rule_n(rule),
+	    .fp = ht_rule_fp(rule) == HT_FP_SAME ? 0 : (int32_t)ht_rule_k(rule),
+	    .frame = frame,
+	    .step = (uint8_t)step_of(rule),
+	};
+	return l;
+}
+
+static struct site *
+find_site(struct search *s)
+{
+	struct site *l = site_of(s->m, s->pc);
+
+	if (l->pc == s->pc && l->step)
+		return l;
+	l = begin_rewrite(s) ? fill_site(s->m, s->pc) : NULL;
+	end_rewrite(s);
+	return l;
+}
+
+/* ---- the walk --------------------------------------------------------- */
 
 enum progress { GO_ON, DONE, IMPOSSIBLE };
 
-static __attribute__((noinline)) bool
-look_up(struct lookup *l, uint32_t epoch, uint64_t pc, uint32_t *frame,
-    uint64_t *rule)
+static enum progress
+end_at(struct search *s, uint32_t root)
 {
-	*frame = ht_frame_at(pc);
-	if (!*frame)
-		return false;
-	*rule = ht_cfi_cached(&ht_frame_ptr(*frame)->rule, pc);
-	/* What no module owns may be another's tomorrow. */
-	if (ht_rule_kind(*rule) == HT_RULE_NONE)
-		return true;
-	l->pc = 0;
-	atomic_signal_fence(memory_order_seq_cst);
-	l->rule = *rule;
-	l->frame = *frame;
-	l->epoch = epoch;
-	atomic_signal_fence(memory_order_seq_cst);
-	l->pc = pc;
-	return true;
+	s->root = root;
+	s->met = s->m->known;
+	return DONE;
 }
 
-/* The frame at `pc` and its rule. The second look at l->pc is for a signal
- * handler that may have come in between. */
-static HOT bool
-find_frame(struct ht_memory *m, uint64_t pc, uint32_t *frame, uint64_t *rule)
+/* By the rule, whatever that is. Its words are to lie in the frames that are
+ * live and in what is known of the stack: they can be read again for as long
+ * as the frame is there. */
+static enum progress
+step_odd(struct search *s, uint64_t rule)
 {
-	struct lookup *l = &m->lookup[pc * UINT64_C(0x9e3779b97f4a7c15) >>
-				      (64 - LOOKUPS_LOG2)];
+	struct walk w = {.pc = s->pc, .sp = s->sp, .fp = s->fp};
+	struct ht_word log[HT_WORDS_MAX], *end = log;
 
-	if (likely(l->pc == pc && l->epoch == m->epoch)) {
-		*rule = l->rule;
-		*frame = l->frame;
-		atomic_signal_fence(memory_order_seq_cst);
-		if (likely(l->pc == pc))
-			return true;
-	}
-	return look_up(l, m->epoch, pc, frame, rule);
+	w.stack = s->stack;
+	if (!walk_fast(&w, rule, &end) || w.jumps)
+		return IMPOSSIBLE;
+	for (const struct ht_word *r = log; r < end; r++)
+		if (r->at < s->first_sp || r->at + 8 > w.stack.hi)
+			return IMPOSSIBLE;
+	s->pc = w.pc;
+	s->sp = w.sp;
+	s->fp = w.fp;
+	s->stack = w.stack;
+	return GO_ON;
 }
 
-/* One frame that is not remembered. */
-static HOT enum progress
+/* One frame of any kind. */
+static __attribute__((noinline)) enum progress
 advance(struct search *s)
 {
-	uint64_t pc = s->w.pc - 1, rule;
-	uint32_t frame;
+	struct site *l;
+	uint64_t rule;
 
-	if (s->w.pc == 0 && s->n > 0) {
-		s->root = HT_ROOT;
-		return DONE;
-	}
-	if (s->n == s->m->cap || s->w.pc < PC_MIN || s->w.pc > HT_PTR_MAX)
+	if (s->pc == 0 && count(s) > 0)
+		return end_at(s, HT_ROOT);
+	if (s->fresh == s->m->end || s->pc < PC_MIN || s->pc > HT_PTR_MAX)
 		return IMPOSSIBLE;
-	if (!find_frame(s->m, pc, &frame, &rule))
+	l = find_site(s);
+	if (!l)
 		return IMPOSSIBLE;
-	add_fresh(s, frame, rule);
+	*s->fresh++ = (struct fresh){s->sp, s->pc, s->fp, l};
+	rule = rule_of(l);
 	switch (ht_rule_kind(rule)) {
 	case HT_RULE_END:
-		s->root = HT_ROOT;
-		return DONE;
+		return end_at(s, HT_ROOT);
 	case HT_RULE_NONE:
-		s->root = HT_ROOT_CUT;
-		return DONE;
+		return end_at(s, HT_ROOT_CUT);
 	case HT_RULE_SIGNAL:
 	case HT_RULE_SLOW:
 		return IMPOSSIBLE;
 	default:
-		return walk_fast(&s->w, rule, &s->log) ? GO_ON : IMPOSSIBLE;
+		return step_odd(s, rule);
 	}
 }
 
-/* Adds the fresh frames to the first `keep` remembered ones. */
-static uint32_t
-add_to_memory(struct search *s, size_t keep)
+static inline uint64_t
+load(uint64_t at)
+{
+	return *(const uint64_t *)at;
+}
+
+/* One frame of a kind that most are; false: it is not. */
+static HOT bool
+advance_fast(struct search *s)
+{
+	struct site *l = site_of(s->m, s->pc);
+	uint64_t cfa = (uint64_t)(int64_t)l->cfa;
+
+	if (unlikely(l->pc != s->pc || s->fresh == s->m->end))
+		return false;
+	if (likely(l->step == STEP_SP)) {
+		cfa += s->sp;
+	} else {
+		cfa += s->fp;
+		if (l->step != STEP_FP || cfa & 7 || cfa <= s->sp ||
+		    (int64_t)(cfa - s->sp) < -(int64_t)l->fp)
+			return false;
+	}
+	if (unlikely(cfa > s->stack.hi))
+		return false;
+	*s->fresh++ = (struct fresh){s->sp, s->pc, s->fp, l};
+	if (l->fp)
+		s->fp = load(cfa + (uint64_t)(int64_t)l->fp);
+	s->pc = load(cfa - 8);
+	s->sp = cfa;
+	return true;
+}
+
+/* Has the walk come to a remembered frame? Leaves out those it has passed. */
+static HOT bool
+meets(struct search *s)
+{
+	struct known *k = s->met;
+
+	while (k->sp < s->sp)
+		k--;
+	s->met = k;
+	return k->sp == s->sp && k->pc == s->pc &&
+	       (!(k->words & FP_LIVE) || k->fp == s->fp);
+}
+
+/* Walks on until a remembered frame is met or the walk ends. */
+static HOT enum progress
+walk_on(struct search *s)
+{
+	while (!meets(s)) {
+		if (unlikely(!advance_fast(s))) {
+			/* A copy, or *s could not live in registers. */
+			struct search copy = *s;
+			enum progress p = advance(&copy);
+
+			*s = copy;
+			if (p != GO_ON)
+				return p;
+		}
+	}
+	return DONE;
+}
+
+/* ---- the proof -------------------------------------------------------- */
+
+/* Does the frame within `k` no longer return to it? */
+static HOT bool
+is_changed(const struct known *k)
+{
+	return load(k->sp - 8) != k->pc;
+}
+
+/* The innermost frame from `k` out that the one within it does not return to
+ * any more, or NULL. */
+static HOT struct known *
+changed_frame(const struct ht_memory *m, struct known *k)
+{
+	for (; k > m->known + 3; k -= 4)
+		if (unlikely(is_changed(k) || is_changed(k - 1) ||
+			     is_changed(k - 2) || is_changed(k - 3)))
+			break;
+	for (; k > m->known; k--)
+		if (is_changed(k))
+			return k;
+	return NULL;
+}
+
+/* The innermost frame from `k` out whose step read another word that has
+ * changed, or NULL. */
+static HOT struct known *
+changed_word(const struct ht_memory *m, struct known *k)
+{
+	uint32_t n = k->words & ~FP_LIVE;
+
+	while (n > 0 && likely(load(m->word[n - 1].at) == m->word[n - 1].value))
+		n--;
+	if (likely(n == 0))
+		return NULL;
+	while ((k[-1].words & ~FP_LIVE) >= n)
+		k--;
+	return k;
+}
+
+/*
+ * The remembered frame s->met was met. Do the words that the frames from there
+ * out were found by hold what they held? If not, only frames further out than
+ * the one that has changed may still be met.
+ */
+static HOT bool
+proved(struct search *s)
+{
+	struct known *changed = changed_frame(s->m, s->met - 1);
+
+	if (likely(!changed))
+		changed = changed_word(s->m, s->met);
+	if (likely(!changed))
+		return true;
+	s->met = changed - 1;
+	return false;
+}
+
+/* The whole search. s->met is then the innermost remembered frame that is on
+ * the stack, if there is one. */
+static HOT bool
+find_stack(struct search *s, bool prove)
+{
+	enum progress p;
+
+	do
+		p = walk_on(s);
+	while (p == DONE && s->met != s->m->known && prove && !proved(s));
+	return p == DONE;
+}
+
+/* ---- to remember ------------------------------------------------------ */
+
+/* Adds what an odd step out of a frame read, for `words` as known.words has it;
+ * the step is made once more. False: that cannot be. */
+static __attribute__((noinline)) bool
+add_odd(struct ht_memory *m, struct ht_stack stack, const struct fresh *f,
+    uint64_t rule, uint32_t *words)
+{
+	struct walk w = {.pc = f->pc, .sp = f->sp, .fp = f->fp};
+	struct ht_word log[HT_WORDS_MAX], *end = log;
+	bool restores = ht_rule_fp(rule) != HT_FP_SAME;
+
+	if (ht_rule_kind(rule) > HT_RULE_FP_AT)
+		return true; /* the outermost */
+	w.stack = stack;
+	if (!walk_fast(&w, rule, &end))
+		return false;
+	/* The last word is the return address, the one before the caller's
+	 * rbp, if the step restores that: of no interest where nothing depends
+	 * on it. */
+	end -= 1 + (restores && !(*words & FP_LIVE));
+	for (const struct ht_word *from = log; from < end; from++)
+		m->word[(*words)++ & ~FP_LIVE] = *from;
+	if (restores)
+		*words &= ~FP_LIVE;
+	if (ht_rule_kind(rule) != HT_RULE_SP || ht_rule_fp(rule) == HT_FP_AT_FP)
+		*words |= FP_LIVE;
+	return true;
+}
+
+/* The same for the other steps out of a frame whose caller is `outer`. */
+static HOT uint32_t
+add_word(struct ht_memory *m, const struct known *outer, const struct site *l,
+    uint32_t words)
+{
+	if (l->fp) {
+		if (words & FP_LIVE)
+			m->word[words++ & ~FP_LIVE] = (struct ht_word){
+			    outer->sp + (uint64_t)(int64_t)l->fp, outer->fp};
+		words &= ~FP_LIVE;
+	}
+	return l->step == STEP_FP ? words | FP_LIVE : words;
+}
+
+/* Adds the fresh frames to those remembered up to s->met. */
+static HOT uint32_t
+add_to_memory(struct search *s)
 {
 	struct ht_memory *m = s->m;
-	uint32_t node = keep ? m->known[keep - 1].node : s->root;
-	size_t words = keep ? m->known[keep - 1].words : 0;
-	bool live = keep ? m->known[keep - 1].fp_live : false;
-	size_t end = (size_t)(s->log - m->fresh_word);
+	const struct fresh *first = m->fresh;
+	struct known *k = s->met; /* what the next is called from */
+	uint32_t node = k->node, words = k->words;
 
-	for (size_t i = s->n; i-- > 0;) {
-		struct known *k = &m->known[keep++];
-		size_t at = m->fresh[i].words;
-
-		*k = m->fresh[i];
-		for (; at < end; at++) {
-			/* The last word is the return address, the one before
-			 * the caller's rbp, if the step restores that: of no
-			 * interest where nothing depends on it. */
-			if (live || !restores_fp(k->rule) || at + 2 != end)
-				m->word[words++] = m->fresh_word[at];
-		}
-		end = m->fresh[i].words;
-		live = uses_fp(k->rule) || (live && !restores_fp(k->rule));
-		k->fp_live = live;
-		k->words = (uint32_t)words;
-		node = ht_node_child(node, k->frame);
-		k->node = node;
-		if (!node)
-			return 0;
+	if (k == m->known) {
+		node = s->root;
+		/* A return address that is no frame's is a word like others. */
+		if (s->pc == 0)
+			m->word[words++] = (struct ht_word){s->sp - 8, 0};
 	}
-	m->depth = (uint32_t)keep;
-	return node;
-}
+	for (const struct fresh *f = s->fresh; f-- > first; k++) {
+		struct site *l = f->site;
 
-/* Words in the frames that are live and in what is known of the stack: they
- * can be read again for as long as the frame is there. */
-static bool
-can_be_remembered(const struct search *s, uint64_t sp)
-{
-	if (s->w.jumps)
-		return false;
-	for (const struct ht_word *w = s->m->fresh_word; w < s->log; w++)
-		if (w->at < sp || w->at + 8 > s->w.stack.hi)
-			return false;
-	return true;
+		/* It may have made room for another of this very stack. */
+		if (unlikely(l->pc != f->pc) && !(l = fill_site(m, f->pc)))
+			return 0;
+		if (likely(l->step != STEP_ODD)) {
+			words = add_word(m, k, l, words);
+		} else {
+			uint32_t copy = words;
+
+			if (!add_odd(m, s->stack, f, rule_of(l), &copy))
+				return 0;
+			words = copy;
+		}
+		if (l->parent != node) {
+			l->node = ht_node_child(node, l->frame);
+			l->parent = l->node ? node : 0;
+		}
+		node = l->node;
+		if (unlikely(!node))
+			return 0;
+		k[1] = (struct known){f->sp, f->pc, f->fp, node, words};
+	}
+	m->innermost = k;
+	return node;
 }
 
 /* Makes what the search found the memory. 0: a signal handler came between,
  * or it cannot be remembered. */
-static uint32_t
-commit(struct ht_thread *t, struct search *s, size_t keep, uint32_t seq,
-    const struct ht_context *from)
+static HOT uint32_t
+commit(struct search *s)
 {
 	struct ht_memory *m = s->m;
 	uint32_t node = 0;
 
-	m->busy_sp = from->sp;
-	m->busy = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	if (t->seq == seq && s->n == 0) {
-		/* The very stack, or what it has grown from. */
-		m->depth = (uint32_t)keep;
-		node = m->known[keep - 1].node;
-	} else if (t->seq == seq) {
-		m->depth = 0;
-		if (keep + s->n <= m->cap && can_be_remembered(s, from->sp))
-			node = add_to_memory(s, keep);
-		m->top = s->w.stack.hi;
+	if (s->fresh == m->fresh && s->met == m->innermost) {
+		node = s->met->node;
+		atomic_signal_fence(memory_order_seq_cst);
+		return likely(s->t->seq == s->seq) ? node : 0;
 	}
-	atomic_signal_fence(memory_order_seq_cst);
-	m->busy = 0;
+	if (likely(begin_rewrite(s))) {
+		if (s->fresh == m->fresh) {
+			/* What the remembered stack has grown from. */
+			m->innermost = s->met;
+			node = s->met->node;
+		} else {
+			m->innermost = m->known;
+			m->top = s->stack.hi;
+			if (likely(s->met + count(s) <= m->known + m->cap))
+				node = add_to_memory(s);
+		}
+	}
+	end_rewrite(s);
 	return node;
 }
 
-/* Is the memory free to be used? One that is being rewritten belongs to a
- * capture that we interrupted, or that was left by longjmp: then its frame
- * lay below ours. */
-static bool
-take_memory(struct ht_memory *m, const struct ht_context *from,
-    const struct ht_stack *stack)
+static HOT uint32_t
+capture(struct ht_thread *t, const struct ht_context *from, bool prove)
 {
-	if (likely(!m->busy))
-		return true;
-	if (m->busy_sp >= from->sp || m->busy_sp < stack->lo)
-		return false;
-	m->depth = 0;
-	m->busy = 0;
-	return true;
-}
+	struct ht_memory *m;
+	struct search s;
+	uint32_t node = 0;
+	uint64_t hi;
 
-/* Walks on until a remembered frame is met (its number + 1 in *met) or the
- * walk ends. */
-static enum progress
-walk_on(struct search *s, size_t *met)
-{
-	enum progress p = GO_ON;
-
-	while (p == GO_ON && !(*met = meet(s)))
-		p = advance(s);
-	return p;
-}
-
-/* The whole search; *met: how many remembered frames are its outer part. */
-static bool
-find_stack(struct search *s, bool prove, size_t *met)
-{
-	enum progress p = walk_on(s, met);
-
-	while (*met && prove) {
-		size_t changed =
-		    first_changed(s->m, s->m->known[*met - 1].words);
-
-		if (!changed)
-			break;
-		if (!resume(s, *met - 1, changed))
-			return false;
-		p = walk_on(s, met);
-	}
-	return *met || p == DONE;
+	/* One by one: clearing it all would cost more than the walk. */
+	s.t = t;
+	s.seq = ++t->seq;
+	s.epoch = atomic_load_explicit(&ht_frames_epoch, memory_order_relaxed);
+	if (unlikely(!t->memory))
+		grow(t);
+	s.m = m = t->memory;
+	if (unlikely(!m || from->sp & 7))
+		return 0;
+	s.first_sp = s.sp = from->sp;
+	s.pc = from->pc;
+	s.fp = from->fp;
+	s.stack = ht_stack_enter(s.sp - 8);
+	hi = s.stack.hi;
+	if (unlikely(m->epoch != s.epoch) && !take_memory(s))
+		return 0;
+	s.fresh = m->fresh;
+	s.met = likely(m->top <= hi) ? m->innermost : m->known;
+	if (likely(find_stack(&s, prove)))
+		node = commit(&s);
+	if (unlikely(!node) && s.fresh == m->end)
+		grow(t);
+	if (unlikely(s.stack.hi != hi))
+		ht_stack_leave(s.stack);
+	return node;
 }
 
 uint32_t
-ht_prefix_capture(
-    struct ht_thread *t, const struct ht_context *from, bool prove)
+ht_prefix_capture(struct ht_thread *t, const struct ht_context *from)
 {
-	uint32_t epoch = ht_frames_epoch(), seq = ++t->seq, node = 0;
-	struct search s;
-	uint64_t hi;
-	size_t met;
+	return capture(t, from, true);
+}
 
-	/* One by one: clearing it all would cost more than the walk. */
-	s.m = t->memory;
-	s.n = s.candidate = 0;
-	s.root = 0;
-	s.w.pc = from->pc;
-	s.w.sp = from->sp;
-	s.w.fp = from->fp;
-	s.w.exact = false;
-	s.w.jumps = 0;
-
-	if (unlikely(!s.m))
-		grow(t);
-	if (unlikely(!s.m || !epoch))
-		return 0;
-	ht_stack_enter(&s.w.stack, from->sp - 8);
-	hi = s.w.stack.hi;
-	if (!take_memory(s.m, from, &s.w.stack))
-		return 0;
-	if (unlikely(s.m->epoch != epoch)) {
-		s.m->depth = 0;
-		s.m->epoch = epoch;
-	}
-	s.log = s.m->fresh_word;
-	if (likely(s.m->top <= s.w.stack.hi))
-		s.candidate = s.m->depth;
-	if (find_stack(&s, prove, &met))
-		node = commit(t, &s, met, seq, from);
-	if (unlikely(!node) && s.n == s.m->cap)
-		grow(t);
-	if (unlikely(s.w.stack.hi != hi && s.w.jumps == 0))
-		ht_stack_leave(&s.w.stack);
-	return node;
+uint32_t
+ht_prefix_believe(struct ht_thread *t, const struct ht_context *from)
+{
+	return capture(t, from, false);
 }
 
 void
@@ -433,8 +609,8 @@ ht_prefix_forget(struct ht_thread *t)
 {
 	if (!t->memory)
 		return;
-	t->memory->depth = 0;
-	t->memory->busy = 0;
+	t->memory->innermost = t->memory->known;
+	t->memory->epoch = NO_EPOCH;
 }
 
 size_t
@@ -442,21 +618,28 @@ ht_prefix_frames(
     const struct ht_thread *t, uint32_t *frame, size_t max, bool *whole)
 {
 	const struct ht_memory *m = t->memory;
+	uint32_t node = m->innermost->node;
 	size_t n = 0;
 
-	for (uint32_t i = m->depth; i-- > 0 && n < max;)
-		frame[n++] = m->known[i].frame;
-	*whole = m->depth && ht_rule_kind(m->known[0].rule) == HT_RULE_END;
+	while (node > HT_ROOT_CUT && n < max)
+		frame[n++] = ht_node_frame(&node);
+	*whole = node == HT_ROOT;
 	return n;
 }
 
 #else
 
 uint32_t
-ht_prefix_capture(
-    struct ht_thread *t, const struct ht_context *from, bool prove)
+ht_prefix_capture(struct ht_thread *t, const struct ht_context *from)
 {
-	(void)t, (void)from, (void)prove;
+	(void)t, (void)from;
+	return 0;
+}
+
+uint32_t
+ht_prefix_believe(struct ht_thread *t, const struct ht_context *from)
+{
+	(void)t, (void)from;
 	return 0;
 }
 

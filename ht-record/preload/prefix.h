@@ -7,12 +7,13 @@
 
 /*
  * The node of the stack in `from`, or 0: it has to be walked whole (a signal
- * frame, no rule, another stack, no memory, a dlclose in flight). Without
- * `prove` remembered frames are believed unseen, which is wrong: for the test
- * that HT_VERIFY finds that out.
+ * frame, no rule, another stack, no memory, a dlclose in flight).
  */
-uint32_t ht_prefix_capture(
-    struct ht_thread *t, const struct ht_context *from, bool prove);
+uint32_t ht_prefix_capture(struct ht_thread *t, const struct ht_context *from);
+
+/* The same, but remembered frames are believed unseen, which is wrong: for the
+ * test that HT_VERIFY finds that out. */
+uint32_t ht_prefix_believe(struct ht_thread *t, const struct ht_context *from);
 
 /* The state passes to another thread. */
 void ht_prefix_forget(struct ht_thread *t);

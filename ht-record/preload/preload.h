@@ -41,6 +41,12 @@ ht_is_on(void)
 /* The ring; NULL before recording begins. */
 extern struct ht_ring *ht_ring;
 
+/* Its records: there are mask + 1. */
+extern struct ht_slots {
+	struct ht_rec *first;
+	uint64_t mask;
+} ht_slots;
+
 /* One for each thread that allocates, in memory of our own. A thread's state
  * passes to another thread once the kernel no longer knows its tid. Each has
  * cache lines to itself: it is written with every event. */
@@ -90,7 +96,13 @@ bool ht_boot_real(void);
 void ht_boot_start(void);
 /* Memory for whatever allocates while dlsym runs: never reused. */
 void *ht_boot_alloc(size_t align, size_t size);
-bool ht_boot_owns(const void *p);
+#define HT_BOOT_ARENA (64 << 10)
+extern char ht_boot_arena[HT_BOOT_ARENA];
+static inline bool
+ht_boot_owns(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)ht_boot_arena < HT_BOOT_ARENA;
+}
 size_t ht_boot_size(const void *p);
 
 /* Our own entry of LD_PRELOAD, and HT_ENV's value; NULL when not recording. */
@@ -100,7 +112,9 @@ extern int ht_pid; /* of the recorded process */
 /* capture.c: chooses the back end; 0, or -1 and ring->why. */
 int ht_capture_init(void);
 /* The node of the stack whose innermost frame is the one in `from`. */
-uint32_t ht_capture(struct ht_thread *t, const struct ht_context *from);
+uint32_t ht_capture_whole(struct ht_thread *t, const struct ht_context *from);
+/* True: where ht_prefix_capture() finds it, no more is asked for. */
+extern bool ht_capture_plain;
 /* How `inner` came to be: called, directly or not, by the hook that `outer`
  * called; by a signal handler that interrupted that hook or what it called; or
  * without it, so that hook was left by longjmp. Where the stack cannot be

@@ -9,8 +9,7 @@
 
 #include "ht-record/preload/preload.h"
 
-#define PAGE	  4096ull
-#define PAGE_BITS 12
+#define PAGE (UINT64_C(1) << HT_PAGE_BITS)
 
 /* Frames larger than this are taken for a jump to another stack. */
 #define GAP_MAX (UINT64_C(64) << 20)
@@ -28,14 +27,7 @@
 /* ld.so's; the first bytes above main's callers. */
 extern void *__libc_stack_end __attribute__((weak));
 
-/*
- * What the thread remembers: its own stack and another. One word each, first
- * page << 20 | pages, so that a signal handler that walks between two
- * instructions of a walk finds, and leaves, a range that was true.
- */
-#define PAGES_BITS 20
-#define PAGES_MAX  ((UINT64_C(1) << PAGES_BITS) - 1)
-static __thread _Atomic uint64_t own_range, other_range;
+__thread struct ht_ranges ht_ranges;
 
 static bool may_ask;
 static uint64_t main_tp; /* the main thread's: not on its stack */
@@ -75,22 +67,14 @@ ht_probe_page(uint64_t addr)
 	return may_ask && !ht_no_calls() && page_readable(addr);
 }
 
-static struct ht_stack
-unpack(uint64_t word)
-{
-	uint64_t lo = word >> PAGES_BITS << PAGE_BITS;
-
-	return (struct ht_stack){lo, lo + ((word & PAGES_MAX) << PAGE_BITS)};
-}
-
 static uint64_t
 pack(const struct ht_stack *s)
 {
-	uint64_t pages = (s->hi - s->lo) >> PAGE_BITS;
+	uint64_t pages = (s->hi - s->lo) >> HT_PAGE_BITS;
 
-	if (pages > PAGES_MAX)
-		pages = PAGES_MAX;
-	return s->lo >> PAGE_BITS << PAGES_BITS | pages;
+	if (pages > HT_PAGES_MAX)
+		pages = HT_PAGES_MAX;
+	return s->lo >> HT_PAGE_BITS << HT_PAGES_BITS | pages;
 }
 
 static bool
@@ -125,12 +109,6 @@ enter_blind(struct ht_stack *s, uint64_t sp)
 		s->hi = ((end - 1) | (PAGE - 1)) + 1;
 }
 
-static struct ht_stack
-recall(_Atomic uint64_t *range)
-{
-	return unpack(atomic_load_explicit(range, memory_order_relaxed));
-}
-
 static void
 remember(_Atomic uint64_t *range, uint64_t word)
 {
@@ -142,7 +120,7 @@ remember(_Atomic uint64_t *range, uint64_t word)
 static bool
 extend(struct ht_stack *s, uint64_t end)
 {
-	struct ht_stack own = recall(&own_range);
+	struct ht_stack own = ht_range_recall(&ht_ranges.own);
 
 	while (s->hi < end) {
 		if (contains(&own, s->hi)) {
@@ -156,30 +134,33 @@ extend(struct ht_stack *s, uint64_t end)
 	return true;
 }
 
-void
-ht_stack_enter(struct ht_stack *s, uint64_t sp)
+struct ht_stack
+ht_stack_enter_other(uint64_t sp)
 {
-	*s = recall(&own_range);
-	if (contains(s, sp)) {
-		remember(&other_range, 0);
-		return;
+	struct ht_stack s = ht_range_recall(&ht_ranges.own);
+
+	if (contains(&s, sp)) {
+		remember(&ht_ranges.other, 0);
+		return s;
 	}
-	*s = recall(&other_range);
-	if (contains(s, sp))
-		return;
-	remember(&other_range, 0);
+	s = ht_range_recall(&ht_ranges.other);
+	if (contains(&s, sp))
+		return s;
+	remember(&ht_ranges.other, 0);
 	if (may_ask && !ht_no_calls()) {
-		s->lo = sp & ~(PAGE - 1);
-		s->hi = s->lo + PAGE; /* the caller is running on it */
+		s.lo = sp & ~(PAGE - 1);
+		s.hi = s.lo + PAGE; /* the caller is running on it */
 	} else {
-		enter_blind(s, sp);
+		enter_blind(&s, sp);
 	}
+	ht_stack_leave(s);
+	return s;
 }
 
 bool
 ht_stack_switch(struct ht_stack *s, uint64_t addr)
 {
-	struct ht_stack to = recall(&own_range);
+	struct ht_stack to = ht_range_recall(&ht_ranges.own);
 
 	if (!contains(&to, addr)) {
 		if (addr > HT_PTR_MAX || !ht_probe_page(addr))
@@ -207,17 +188,19 @@ is_own(struct ht_stack *s)
 }
 
 void
-ht_stack_leave(struct ht_stack *s)
+ht_stack_leave(struct ht_stack s)
 {
-	uint64_t word = pack(s);
+	uint64_t word = pack(&s);
 
-	if (atomic_load_explicit(&own_range, memory_order_relaxed) == word ||
-	    atomic_load_explicit(&other_range, memory_order_relaxed) == word)
+	if (atomic_load_explicit(&ht_ranges.own, memory_order_relaxed) ==
+		word ||
+	    atomic_load_explicit(&ht_ranges.other, memory_order_relaxed) ==
+		word)
 		return;
-	if (is_own(s))
-		remember(&own_range, pack(s));
+	if (is_own(&s))
+		remember(&ht_ranges.own, pack(&s));
 	else
-		remember(&other_range, pack(s));
+		remember(&ht_ranges.other, pack(&s));
 }
 
 bool

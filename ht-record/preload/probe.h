@@ -15,6 +15,7 @@
 #ifndef HT_PROBE_H
 #define HT_PROBE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,13 +32,53 @@ int ht_probe_init(void);
 /* Whether the page of `addr` can be read: asks the kernel, if it may. */
 bool ht_probe_page(uint64_t addr);
 
+/*
+ * What the thread remembers: its own stack and another. One word each, first
+ * page << HT_PAGES_BITS | pages, so that a signal handler that walks between
+ * two instructions of a walk finds, and leaves, a range that was true.
+ */
+#define HT_PAGE_BITS  12
+#define HT_PAGES_BITS 20
+#define HT_PAGES_MAX  ((UINT64_C(1) << HT_PAGES_BITS) - 1)
+
+struct ht_ranges {
+	_Atomic uint64_t own, other;
+};
+extern __thread struct ht_ranges ht_ranges
+    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+static inline struct ht_stack
+ht_range_recall(const _Atomic uint64_t *range)
+{
+	uint64_t word = atomic_load_explicit(range, memory_order_relaxed);
+	uint64_t lo = word >> HT_PAGES_BITS << HT_PAGE_BITS;
+
+	return (struct ht_stack){
+	    lo, lo + ((word & HT_PAGES_MAX) << HT_PAGE_BITS)};
+}
+
+/* The same where it is not the thread's own stack that is walked, or one that
+ * is not known yet. */
+struct ht_stack ht_stack_enter_other(uint64_t sp);
+
 /* The stack that the caller runs on, as far as this thread knows it; `sp` is
  * an address in it that holds something. */
-void ht_stack_enter(struct ht_stack *s, uint64_t sp);
+static inline struct ht_stack
+ht_stack_enter(uint64_t sp)
+{
+	struct ht_stack s = ht_range_recall(&ht_ranges.own);
+
+	if (__builtin_expect(sp - s.lo >= s.hi - s.lo ||
+				 atomic_load_explicit(
+				     &ht_ranges.other, memory_order_relaxed),
+		0))
+		return ht_stack_enter_other(sp);
+	return s;
+}
 
 /* Remembers for the next walk what this one, which stayed on the stack that
  * it entered, found out. */
-void ht_stack_leave(struct ht_stack *s);
+void ht_stack_leave(struct ht_stack s);
 
 /* Goes over to the stack that has `addr`; false if it cannot be read. */
 bool ht_stack_switch(struct ht_stack *s, uint64_t addr);

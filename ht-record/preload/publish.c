@@ -110,7 +110,7 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		}
 		if (unlikely((int64_t)(pos - t->tail) < 0))
 			pos = t->tail;
-		slot = ht_ring_slot(r, pos);
+		slot = ht_ring_slot(pos);
 		free = ht_slot_look(r, pos, slot, &old);
 		if (free == 0) {
 			pos++; /* someone else's: on to the next */

@@ -12,11 +12,9 @@
 typedef unsigned __int128 ht_u128 __attribute__((aligned(16)));
 
 static inline struct ht_rec *
-ht_ring_slot(const struct ht_ring *r, uint64_t pos)
+ht_ring_slot(uint64_t pos)
 {
-	struct ht_rec *records = (struct ht_rec *)((char *)r + r->records_at);
-
-	return &records[pos & (((uint64_t)1 << r->shift) - 1)];
+	return &ht_slots.first[pos & ht_slots.mask];
 }
 
 /* The one step that publishes. Pairs with the recorder's acquire load of w1:
@@ -65,7 +63,7 @@ static inline __attribute__((always_inline)) bool
 ht_ring_try(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
 	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
-	struct ht_rec *slot = ht_ring_slot(r, pos), old, new;
+	struct ht_rec *slot = ht_ring_slot(pos), old, new;
 
 	if (unlikely((pos - t->tail) >> r->shift))
 		return false;

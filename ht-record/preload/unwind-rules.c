@@ -62,7 +62,7 @@ slow_begin(struct slow *s, const struct ht_context *from)
 	ht_arch_capture(&s->regs);
 	s->exact = true;
 	s->at = 0;
-	ht_stack_enter(&s->stack, s->regs.reg[HT_REG_RSP]);
+	s->stack = ht_stack_enter(s->regs.reg[HT_REG_RSP]);
 	for (unsigned i = 0; i < OWN_FRAMES_MAX; i++) {
 		if (!slow_step(s) || s->regs.reg[HT_REG_RSP] > from->sp)
 			return false;
@@ -113,7 +113,7 @@ rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	size_t n = 0;
 
 	slow.begun = false;
-	ht_stack_enter(&w.stack, w.sp - 8);
+	w.stack = ht_stack_enter(w.sp - 8);
 	*end = HT_WALK_CUT;
 	while (w.pc >= PC_MIN && w.pc <= HT_PTR_MAX) {
 		uint32_t index;
@@ -154,7 +154,7 @@ rules_walk(const struct ht_context *from, uint32_t *frame, size_t max,
 	if (w.pc == 0 && !w.exact)
 		*end = HT_WALK_WHOLE;
 	if (w.jumps == 0)
-		ht_stack_leave(&w.stack);
+		ht_stack_leave(w.stack);
 	return n;
 }
 

@@ -24,6 +24,8 @@
 static struct ht_live live = {HT_ON};
 struct ht_live *ht_live = &live;
 struct ht_ring *ht_ring;
+struct ht_slots ht_slots;
+struct ht_node *ht_nodes;
 
 uint32_t
 ht_frame_qualifier(uint32_t kind, uint64_t value)
@@ -32,7 +34,7 @@ ht_frame_qualifier(uint32_t kind, uint64_t value)
 }
 
 uint32_t
-ht_node_child(uint32_t parent, uint32_t frame)
+ht_node_find(uint32_t parent, uint32_t frame)
 {
 	return parent + frame;
 }
@@ -102,6 +104,8 @@ make_ring(uint32_t flags)
 	ht_ring->shift = SHIFT;
 	ht_ring->records_at = 4096;
 	ht_ring->flags = flags;
+	ht_slots.first = (struct ht_rec *)((char *)ht_ring + 4096);
+	ht_slots.mask = (1 << SHIFT) - 1;
 	memset(seen, 0, sizeof seen);
 	got = lost = wrong = ticks = 0;
 	atomic_store(&live.on, HT_ON);
