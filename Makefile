@@ -52,13 +52,13 @@ ht-symbolize_libs = -ldw -lelf -liberty
 
 all: $(COMMANDS:%=$(BIN)/%) $(LIB)/libht-preload.so
 
-# Everything in the preload library is hidden unless a hook says otherwise.
-# Frame pointers in it make the hook's caller cheap to find; no builtin of
-# malloc's family may be assumed; nothing may be bound lazily in a hook. No
-# vector registers: a program that calls malloc with a misaligned stack must
-# not die of our spills.
+# Everything in the preload library is hidden unless a hook says otherwise. A
+# hook's frame is looked at by what it calls, so it stays until that is done; no
+# builtin of malloc's family may be assumed; nothing may be bound lazily in a
+# hook. No vector registers: a program that calls malloc with a misaligned stack
+# must not die of our spills.
 PRELOAD = -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec \
-          -fno-omit-frame-pointer -fno-builtin-malloc -fno-builtin-free \
+          -fno-optimize-sibling-calls -fno-builtin-malloc -fno-builtin-free \
           -fno-builtin-calloc -fno-builtin-realloc -fno-stack-protector \
           -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only
 ifeq ($(shell uname -m),x86_64)

@@ -107,7 +107,7 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-static __attribute__((noinline)) void
+static inline __attribute__((always_inline)) void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
 {
@@ -121,7 +121,7 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 	ht_publish(t, kind, (uintptr_t)p, size, stack);
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 allocated(
     struct ht_thread *t, const uintptr_t *frame, const void *p, size_t size)
 {
