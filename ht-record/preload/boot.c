@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
 
 static struct ht_live not_started = {HT_NOT_STARTED};
@@ -303,6 +304,7 @@ start(void)
 	ht_ring = join_ring(recorder, fd);
 	if (!ht_ring)
 		return false;
+	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
 	live = map_live();
 	if (!live) {

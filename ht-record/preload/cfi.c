@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ht-record/preload/cfi.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
 
-/* glibc 2.35 and later; without it there is no unwind information. */
-#pragma weak _dl_find_object
+#include "ht-record/preload/objects.h"
 
 /* What is taken for the code at an entry point. */
 #define ENTRY_SIZE 128
@@ -185,39 +183,17 @@ struct module {
 };
 
 static int
-module_headers(struct module *m, const struct dl_find_object *o)
-{
-	const Elf64_Ehdr *e = o->dlfo_map_start;
-
-	/* The executable's headers need not be at its start. */
-	if (o->dlfo_link_map->l_name[0] == '\0') {
-		m->ph = (const Elf64_Phdr *)getauxval(AT_PHDR);
-		m->nph = (unsigned)getauxval(AT_PHNUM);
-		return m->ph ? 0 : -1;
-	}
-	/* A page at least is mapped there; glibc wants them in it, too. */
-	if (memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    e->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    e->e_phentsize != sizeof(Elf64_Phdr) || e->e_phoff % 8 != 0 ||
-	    e->e_phoff > 4096 ||
-	    e->e_phoff + e->e_phnum * sizeof(Elf64_Phdr) > 4096)
-		return -1;
-	m->ph = (const Elf64_Phdr *)((const char *)e + e->e_phoff);
-	m->nph = e->e_phnum;
-	return 0;
-}
-
-static int
 module_find(struct module *m, uint64_t pc)
 {
-	struct dl_find_object o;
+	struct ht_object o;
 
-	if (!_dl_find_object || _dl_find_object((void *)pc, &o) != 0 ||
-	    !o.dlfo_eh_frame || !o.dlfo_link_map)
+	if (!ht_object_find(pc, &o) || !o.eh_frame_hdr || !o.headers)
 		return -1;
-	m->hdr = (uintptr_t)o.dlfo_eh_frame;
-	m->bias = o.dlfo_link_map->l_addr;
-	return module_headers(m, &o);
+	m->hdr = o.eh_frame_hdr;
+	m->bias = o.bias;
+	m->ph = o.headers;
+	m->nph = o.nheaders;
+	return 0;
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Call-frame information: what .eh_frame says about a pc. Found through
- * _dl_find_object and .eh_frame_hdr, so without a lock; nothing is allocated.
+ * objects.h and .eh_frame_hdr, so without a lock; nothing is allocated.
  * The formats: Linux Standard Base Core 5.0, chapter 10.6; DWARF 5, 6.4.
  *
  * A `pc` here is the address that is looked up: return address - 1, or the

@@ -16,6 +16,7 @@
 #define HT_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The stack a walk is on: [lo, hi) can be read. */
@@ -30,6 +31,14 @@ int ht_probe_init(void);
 
 /* Whether the page of `addr` can be read: asks the kernel, if it may. */
 bool ht_probe_page(uint64_t addr);
+
+#define HT_GATHER_MAX 32
+
+/* Copies `n` pieces of `size` bytes each from the addresses in `from`, one
+ * behind the other. False if one cannot be read. The memory may vanish while
+ * this runs, wherever the kernel has process_vm_readv(2). */
+bool ht_probe_gather(void *to, const uint64_t *from, unsigned n, size_t size);
+bool ht_probe_copy(void *to, uint64_t from, size_t size);
 
 /* The stack that the caller runs on, as far as this thread knows it; `sp` is
  * an address in it that holds something. */
