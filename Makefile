@@ -56,11 +56,13 @@ all: $(COMMANDS:%=$(BIN)/%) $(LIB)/libht-preload.so
 # Frame pointers in it make the hook's caller cheap to find; no builtin of
 # malloc's family may be assumed; nothing may be bound lazily in a hook. No
 # vector registers: a program that calls malloc with a misaligned stack must
-# not die of our spills.
+# not die of our spills; so none of the libc's inline functions either, as
+# older compilers do not like its atof then.
 PRELOAD = -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec \
           -fno-omit-frame-pointer -fno-builtin-malloc -fno-builtin-free \
           -fno-builtin-calloc -fno-builtin-realloc -fno-stack-protector \
-          -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only
+          -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only \
+          -D__NO_INLINE__
 ifeq ($(shell uname -m),x86_64)
 PRELOAD += -mcx16
 endif
@@ -83,7 +85,7 @@ $(LIB)/libht-preload.so: $(preload_obj)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
-	    -Wl,-z,nodelete -o $@ $^
+	    -Wl,-z,nodelete -o $@ $^ -Wl,--as-needed -ldl
 
 .SECONDEXPANSION:
 $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
@@ -102,7 +104,7 @@ $(OBJ)/prog/%: t/prog/%.c
 	@mkdir -p $(@D)
 	@$(call say,CC)
 	$(Q)$(CC) -O2 -g -w -o $@ $< $$(sed -n 's/^.* LINK: \(.*\) \*\/$$/\1/p' $<) \
-	    -lpthread -ldl
+	    -lpthread -ldl -lrt
 
 $(OBJ)/prog/%: t/prog/%.cc
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ht-record/preload/arch.h"
 #include "ht-record/preload/preload.h"
 
 #define PAGE	  4096ull
@@ -64,7 +65,7 @@ ht_probe_init(void)
 {
 	uint64_t here = (uintptr_t)__builtin_frame_address(0);
 
-	main_tp = (uintptr_t)__builtin_thread_pointer();
+	main_tp = ht_arch_thread_pointer();
 	/* The last page of all is the kernel's or nobody's. */
 	may_ask =
 	    !ht_no_calls() && page_readable(here) && !page_readable(-PAGE);
@@ -161,7 +162,7 @@ contains(const struct ht_stack *s, uint64_t addr)
 static uint64_t
 anchor(uint64_t *blind)
 {
-	uint64_t tp = (uintptr_t)__builtin_thread_pointer();
+	uint64_t tp = ht_arch_thread_pointer();
 
 	*blind = BLIND_THREAD;
 	if (tp != main_tp)
