@@ -59,7 +59,9 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 static __attribute__((noinline)) struct ht_thread *
 enter_slow(void)
 {
-	ht_boot_real();
+	/* An older dlsym allocates: nothing is recorded before it is done. */
+	if (!ht_boot_real())
+		return NULL;
 	if (atomic_load(&ht_live->on) == HT_NOT_STARTED)
 		ht_boot_start();
 	return atomic_load(&ht_live->on) == HT_ON ? ht_thread_self() : NULL;
