@@ -7,6 +7,9 @@
 # make bench       measure beside heaptrack
 # make install     PREFIX (default /usr/local), DESTDIR
 #
+# make lib         build lib/ only; for programs of another libc on this
+#                  machine with OUT and its compiler, as in CC=musl-gcc
+#
 # OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
 # builds the commands with sanitizers; WERROR=1 makes warnings errors; V=1
 # shows the commands.
@@ -47,10 +50,12 @@ cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 libht_libs        = -lz -lzstd -lpthread
 ht-symbolize_libs = -ldw -lelf -liberty
 
-.PHONY: all deps deps-test demo test bench install clean progs format
+.PHONY: all lib deps deps-test demo test bench install clean progs format
 .DELETE_ON_ERROR:
 
-all: $(COMMANDS:%=$(BIN)/%) $(LIB)/libht-preload.so
+all: $(COMMANDS:%=$(BIN)/%) lib
+
+lib: $(LIB)/libht-preload.so
 
 # Everything in the preload library is hidden unless a hook says otherwise.
 # Frame pointers in it make the hook's caller cheap to find; no builtin of
@@ -85,7 +90,7 @@ $(LIB)/libht-preload.so: $(preload_obj)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
-	    -Wl,-z,nodelete -o $@ $^ -Wl,--as-needed -ldl
+	    -Wl,-z,nodelete -Wl,--eh-frame-hdr -o $@ $^ -Wl,--as-needed -ldl
 
 .SECONDEXPANSION:
 $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a

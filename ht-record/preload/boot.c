@@ -94,9 +94,14 @@ ht_boot_real(void)
 	NEXT(aligned_alloc);
 	NEXT(memalign);
 	NEXT(valloc);
-	NEXT(pvalloc);
 	NEXT(dlclose);
 	NEXT(prctl);
+#ifdef __GLIBC__
+	NEXT(pvalloc);
+#else
+	NEXT(exit);
+	NEXT(pthread_exit);
+#endif
 #undef NEXT
 	atomic_store_explicit(&state, 2, memory_order_release);
 	return true;

@@ -303,15 +303,23 @@ posix_memalign(void **out, size_t align, size_t size)
 	}
 
 extern void *memalign(size_t, size_t);
+extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 
 ALIGNED(aligned_alloc)
 ALIGNED(memalign)
 PAGES(valloc)
-PAGES(pvalloc)
 
 /* Only what the libc has: a program may ask dlsym what there is. cfree is a
  * compatibility symbol since glibc 2.26, so ports younger than that lack it. */
+#ifdef __GLIBC__
+#define HAS_GLIBC(major, minor) __GLIBC_PREREQ(major, minor)
+#else
+#define HAS_GLIBC(major, minor) 0
+#endif
+#ifdef __GLIBC__
+PAGES(pvalloc)
+#endif
 #if defined __GLIBC__ && !defined __riscv && !defined __loongarch__
 extern void cfree(void *);
 HT_EXPORT void
@@ -320,7 +328,7 @@ cfree(void *p)
 	free(p);
 }
 #endif
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 43)
+#if HAS_GLIBC(2, 43)
 HT_EXPORT void
 free_sized(void *p, size_t size)
 {

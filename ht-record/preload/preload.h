@@ -69,6 +69,8 @@ struct ht_real {
 	void *(*pvalloc)(size_t);
 	int (*dlclose)(void *);
 	int (*prctl)(int, ...);
+	void (*exit)(int); /* musl's, and this: only their addresses matter */
+	void (*pthread_exit)(void *);
 };
 extern struct ht_real ht_real;
 

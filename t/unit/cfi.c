@@ -14,6 +14,8 @@
 
 #include "ht-record/preload/cfi.c"
 
+struct ht_real ht_real;
+
 #define CODE 0x100000 /* of the module: only pcs, no memory */
 
 /* A module: headers in its first page, then .eh_frame_hdr and .eh_frame. */
