@@ -96,12 +96,13 @@ ht_boot_real(void)
 	NEXT(valloc);
 	NEXT(dlclose);
 	NEXT(prctl);
-#ifdef __GLIBC__
-	NEXT(pvalloc);
-#else
-	NEXT(exit);
-	NEXT(pthread_exit);
-#endif
+	/* Either may be asked for what it has, no more: dlerror would tell. */
+	if (ht_objects_of_musl()) {
+		NEXT(exit);
+		NEXT(pthread_exit);
+	} else {
+		NEXT(pvalloc);
+	}
 #undef NEXT
 	atomic_store_explicit(&state, 2, memory_order_release);
 	return true;

@@ -372,12 +372,18 @@ ht_object_find(uint64_t pc, struct ht_object *o)
 
 /* ---- start ------------------------------------------------------------ */
 
+bool
+ht_objects_of_musl(void)
+{
+	return &musl_debug && musl_debug;
+}
+
 static const struct link_map *
 list_head(void)
 {
 	if (&glibc_debug)
 		return glibc_debug.r_map;
-	return &musl_debug && musl_debug ? musl_debug->r_map : NULL;
+	return ht_objects_of_musl() ? musl_debug->r_map : NULL;
 }
 
 /* Nothing is unloaded meanwhile: this is the first call of a hook, which an

@@ -39,6 +39,9 @@ void ht_objects_init(bool by_list);
  */
 bool ht_object_find(uint64_t pc, struct ht_object *o);
 
+/* Whether the program's libc is musl, whatever this was built for. */
+bool ht_objects_of_musl(void);
+
 /* Objects were unloaded: the snapshot is not to be trusted. */
 void ht_objects_unloaded(void);
 
