@@ -36,7 +36,7 @@ ht_blocks_new_leaf(struct ht_blocks *b, uint64_t address)
 	b->leaf[address >> HT_LEAF_BITS] = leaf;
 	HT_GROW(b->made, b->cap, b->leaves + 1);
 	b->made[b->leaves++] = leaf;
-	return leaf;
+	return ht_blocks_word(leaf, address);
 }
 
 void

@@ -47,7 +47,8 @@ static inline void ht_blocks_prefetch(
 #define HT_LEAF_BITS	20 /* of the address, in a leaf */
 #define HT_GRAIN_BITS	5
 
-/* The slow sides: a leaf that is not there yet, the hash map. */
+/* The slow sides: a place in a leaf that is not there yet, or NULL; the hash
+ * map. */
 uint64_t *ht_blocks_new_leaf(struct ht_blocks *b, uint64_t address);
 void ht_blocks_put_other(struct ht_blocks *b, uint64_t address, uint64_t word);
 bool ht_blocks_take_other(
@@ -61,7 +62,7 @@ ht_block_pack(uint64_t address, struct ht_block k)
 	uint32_t birth = k.birth < HT_BIRTH_MAX ? k.birth : HT_BIRTH_MAX;
 
 	return (uint64_t)k.cls << 32 | (uint64_t)birth << 2 |
-	       (address >> 4 & 1) << 1 | 1;
+	       (address >> 3 & 2) | 1;
 }
 
 static inline struct ht_block
@@ -85,19 +86,35 @@ ht_blocks_word(uint64_t *leaf, uint64_t address)
 	return &leaf[(address & ((1u << HT_LEAF_BITS) - 1)) >> HT_GRAIN_BITS];
 }
 
+/* The word that an address shares with its neighbour at most; NULL: what is
+ * at the address is not in the shadow. */
+static inline uint64_t *
+ht_blocks_place(const struct ht_blocks *b, uint64_t address)
+{
+	uint64_t *leaf;
+
+	if (ht_unlikely(!ht_blocks_in_shadow(b, address)))
+		return NULL;
+	leaf = b->leaf[address >> HT_LEAF_BITS];
+	return ht_likely(leaf) ? ht_blocks_word(leaf, address) : NULL;
+}
+
+/* Whether the word is of the block at this very address. */
+static inline bool
+ht_block_is_at(uint64_t word, uint64_t address)
+{
+	return (word & 3) == ((address >> 3 & 2) | 1);
+}
+
 static inline bool
 ht_blocks_take(struct ht_blocks *b, uint64_t address, struct ht_block *old)
 {
-	uint64_t *leaf, *w, word;
+	uint64_t *w = ht_blocks_place(b, address), word;
 
-	if (ht_likely(ht_blocks_in_shadow(b, address)) &&
-	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS])) {
-		w = ht_blocks_word(leaf, address);
-		if (ht_likely((*w & 3) == ((address >> 4 & 1) << 1 | 1))) {
-			*old = ht_block_unpack(*w);
-			*w = 0;
-			return true;
-		}
+	if (ht_likely(w && ht_block_is_at(*w, address))) {
+		*old = ht_block_unpack(*w);
+		*w = 0;
+		return true;
 	}
 	if (ht_likely(b->others.count == 0) ||
 	    !ht_blocks_take_other(b, address, &word))
@@ -111,14 +128,10 @@ ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
     struct ht_block *old)
 {
 	bool was = ht_blocks_take(b, address, old);
-	uint64_t *leaf = NULL, *w;
+	uint64_t *w = ht_blocks_place(b, address);
 
-	if (ht_likely(ht_blocks_in_shadow(b, address))) {
-		leaf = b->leaf[address >> HT_LEAF_BITS];
-		if (ht_unlikely(!leaf))
-			leaf = ht_blocks_new_leaf(b, address);
-	}
-	w = leaf ? ht_blocks_word(leaf, address) : NULL;
+	if (ht_unlikely(!w && ht_blocks_in_shadow(b, address)))
+		w = ht_blocks_new_leaf(b, address);
 	if (ht_likely(w && !*w))
 		*w = ht_block_pack(address, new);
 	else
@@ -129,11 +142,7 @@ ht_blocks_put(struct ht_blocks *b, uint64_t address, struct ht_block new,
 static inline void
 ht_blocks_prefetch(const struct ht_blocks *b, uint64_t address)
 {
-	uint64_t *leaf;
-
-	if (ht_likely(ht_blocks_in_shadow(b, address)) &&
-	    ht_likely(leaf = b->leaf[address >> HT_LEAF_BITS]))
-		__builtin_prefetch(ht_blocks_word(leaf, address), 1);
+	__builtin_prefetch(ht_blocks_place(b, address), 1);
 }
 
 #endif

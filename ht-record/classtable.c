@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ht-record/classtable.h"
 #include "libht/mem.h"
+#include "libht/num.h"
 
 #define SLOTS_FIRST_LOG2 12
 
@@ -46,13 +48,19 @@ grow(struct ht_classes *c)
 }
 
 uint32_t
-ht_classes_add(
-    struct ht_classes *c, uint64_t key, const struct ht_class_info *info)
+ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
+    const struct ht_class_info *info)
 {
+	uint32_t id = (uint32_t)c->count;
+	char text[16];
+
 	HT_GROW(c->info, c->cap, c->count + 1);
-	c->info[c->count] = *info;
+	c->info[id] = *info;
+	c->info[id].digits = (uint16_t)(ht_hex_put(text, id) - text);
+	memcpy(c->info[id].text, text, sizeof c->info[id].text);
 	if (c->count >= (size_t)1 << (63 - c->shift))
 		grow(c);
-	insert(c, (struct ht_class_slot){key, (uint32_t)c->count + 1});
-	return (uint32_t)c->count++;
+	insert(c, (struct ht_class_slot){key, id + 1, plain});
+	c->count++;
+	return id;
 }

@@ -11,13 +11,16 @@
 
 struct ht_class_info {
 	uint64_t size; /* bytes asked for */
-	uint64_t high; /* bits of its blocks' addresses above HT_PTR_BITS */
-	uint32_t thread;
+	char text[8];  /* its id, hexadecimal; set by ht_classes_add */
+	uint16_t digits;
+	uint16_t thread;
+	uint16_t high; /* bits of its blocks' addresses above HT_PTR_BITS */
 };
 
 struct ht_class_slot {
 	uint64_t key;
-	uint32_t id; /* + 1; 0: free */
+	uint32_t id;	/* + 1; 0: free */
+	uint32_t plain; /* 1: the record's size and pointer are all of it */
 };
 
 struct ht_classes {
@@ -30,8 +33,8 @@ struct ht_classes {
 void ht_classes_init(struct ht_classes *c);
 void ht_classes_release(struct ht_classes *c);
 /* A class for a key that has none yet; its id. */
-uint32_t ht_classes_add(
-    struct ht_classes *c, uint64_t key, const struct ht_class_info *info);
+uint32_t ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
+    const struct ht_class_info *info);
 
 static inline size_t
 ht_classes_place(const struct ht_classes *c, uint64_t key)
@@ -41,16 +44,16 @@ ht_classes_place(const struct ht_classes *c, uint64_t key)
 	return (key ^ key >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> c->shift;
 }
 
-/* The id + 1, or 0: no such class. */
-static inline uint32_t
+/* The slot of this key; its id is 0 if there is no such class. */
+static inline const struct ht_class_slot *
 ht_classes_find(const struct ht_classes *c, uint64_t key)
 {
-	size_t mask = ((size_t)1 << (64 - c->shift)) - 1;
-	size_t i = ht_classes_place(c, key);
+	const struct ht_class_slot *s = &c->slot[ht_classes_place(c, key)];
 
-	while (c->slot[i].id && c->slot[i].key != key)
-		i = (i + 1) & mask;
-	return c->slot[i].id;
+	while (ht_unlikely(s->key != key) && s->id)
+		if (++s == &c->slot[(size_t)1 << (64 - c->shift)])
+			s = c->slot;
+	return s;
 }
 
 static inline void

@@ -12,12 +12,11 @@
 #define LOOKAHEAD 4096 /* records searched for how a realloc went */
 
 static inline bool
-is_published(const struct ht_ring *r, const struct ht_rec *rec, uint64_t pos,
-    uint64_t *w1)
+is_published(const struct ht_rec *rec, uint32_t lap, uint64_t *w1)
 {
 	/* Acquire: pairs with the compare-and-swap that published. */
 	*w1 = __atomic_load_n(&rec->w1, __ATOMIC_ACQUIRE);
-	return ht_rec_lap(*w1) == ht_lap(pos, r->shift);
+	return ht_rec_lap(*w1) == lap;
 }
 
 /* How the realloc went whose intent is at `pos`: HT_REC_NONE if that is not
@@ -34,7 +33,8 @@ result_of(const struct ht_drain *d, uint32_t thread)
 		const struct ht_rec *rec = &records[pos & mask];
 		enum ht_rec_kind kind;
 
-		if (pos - d->pos > mask || !is_published(r, rec, pos, &w1))
+		if (pos - d->pos > mask ||
+		    !is_published(rec, ht_lap(pos, r->shift), &w1))
 			break;
 		kind = ht_rec_kind(w1);
 		if (kind < HT_REC_REALLOC || kind > HT_REC_REALLOC_FAIL ||
@@ -103,18 +103,22 @@ static size_t
 gather(const struct ht_drain *d, size_t max, struct ht_rec rec[BATCH])
 {
 	const struct ht_ring *r = d->ring;
-	const struct ht_rec *records = ht_shm_records(r);
-	uint64_t mask = ((uint64_t)1 << r->shift) - 1;
+	uint64_t size = (uint64_t)1 << r->shift;
+	uint64_t at = d->pos & (size - 1);
+	const struct ht_rec *slot = ht_shm_records(r) + at;
+	uint32_t lap = ht_lap(d->pos, r->shift);
 	size_t n = 0;
 
-	for (; n < max && n < BATCH; n++) {
-		const struct ht_rec *slot = &records[(d->pos + n) & mask];
-
-		if (!is_published(r, slot, d->pos + n, &rec[n].w1))
+	if (max > BATCH)
+		max = BATCH;
+	if (max > size - at)
+		max = size - at;
+	for (; n < max; n++) {
+		if (!is_published(&slot[n], lap, &rec[n].w1))
 			break;
-		rec[n].w0 = __atomic_load_n(&slot->w0, __ATOMIC_RELAXED);
-		ht_trace_prefetch(d->trace, &rec[n]);
+		rec[n].w0 = __atomic_load_n(&slot[n].w0, __ATOMIC_RELAXED);
 	}
+	ht_trace_prefetch(d->trace, rec, n);
 	return n;
 }
 
@@ -125,11 +129,21 @@ ht_drain(struct ht_drain *d, size_t max)
 	uint64_t half = (uint64_t)1 << r->shift >> 1;
 	uint64_t first = d->pos, told = d->pos;
 	struct ht_rec rec[BATCH];
-	size_t n;
+	size_t n = BATCH;
 
-	while ((n = gather(d, max - (d->pos - first), rec)) > 0) {
-		for (size_t i = 0; i < n; i++, d->pos++)
-			take(d, &rec[i]);
+	/* A reader on the heels of the writers takes the cache lines away that
+	 * they are about to write: what is no whole batch waits. */
+	while (n == BATCH && (n = gather(d, max - (d->pos - first), rec)) > 0) {
+		for (size_t i = 0; i < n;) {
+			size_t plain = ht_trace_plain(d->trace, &rec[i], n - i);
+
+			i += plain;
+			d->pos += plain;
+			if (i < n) {
+				take(d, &rec[i++]);
+				d->pos++;
+			}
+		}
 		if (d->pos - told >= TAIL_STEP) {
 			told = d->pos;
 			give_room(r, told, told - first >= half);

@@ -175,21 +175,25 @@ new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
 	struct ht_class_info info = {
 	    .size = ht_rec_size(rec),
-	    .high = ht_names_high_bits(&t->names, ht_rec_stack(rec)),
-	    .thread = thread,
+	    .high =
+		(uint16_t)(ht_names_high_bits(&t->names, ht_rec_stack(rec)) >>
+			   HT_PTR_BITS),
+	    .thread = (uint16_t)thread,
 	};
 	uint32_t stack =
 	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &info.size);
+	bool plain = info.size == ht_rec_size(rec) && info.high == 0;
 
 	ht_evwrite_class(t->out, info.size, stack, thread, 0);
-	return ht_classes_add(&t->classes, class_key(rec, thread), &info);
+	return ht_classes_add(
+	    &t->classes, class_key(rec, thread), plain, &info);
 }
 
 /* The class of a record that allocates, defined on first sight. */
 static inline uint32_t
 class_of(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
-	uint32_t id = ht_classes_find(&t->classes, class_key(rec, thread));
+	uint32_t id = ht_classes_find(&t->classes, class_key(rec, thread))->id;
 
 	return ht_likely(id) ? id - 1 : new_class(t, rec, thread);
 }
@@ -198,6 +202,14 @@ static uint64_t
 shown(const struct ht_trace *t, uint64_t address)
 {
 	return t->options.addresses ? address : 0;
+}
+
+static inline enum ht_temp
+how_temporary(bool temporary, bool rule)
+{
+	return temporary == rule ? HT_TEMP_RULE
+	       : temporary	 ? HT_TEMP_YES
+				 : HT_TEMP_NO;
 }
 
 static void
@@ -212,10 +224,7 @@ block_dies(
 	t->stats.leaked_blocks--;
 	t->stats.temporary += temporary;
 	ht_evwrite_free(t->out, b.cls, t->stats.ms - b.birth,
-	    thread == c->thread ? 0 : thread,
-	    temporary == rule ? HT_TEMP_RULE
-	    : temporary	      ? HT_TEMP_YES
-			      : HT_TEMP_NO,
+	    thread == c->thread ? 0 : thread, how_temporary(temporary, rule),
 	    shown(t, address));
 	t->last_plus = 0;
 }
@@ -228,7 +237,7 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 				 .birth = (uint32_t)t->stats.ms,
 			     };
 	const struct ht_class_info *c = &t->classes.info[b.cls];
-	uint64_t address = ht_rec_ptr(rec) | c->high;
+	uint64_t address = ht_rec_ptr(rec) | (uint64_t)c->high << HT_PTR_BITS;
 
 	if (ht_unlikely(ht_blocks_put(&t->blocks, address, b, &old))) {
 		/* Its free escaped us. It happened, before this. */
@@ -370,13 +379,115 @@ ht_trace_record(
 	}
 }
 
-void
-ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec)
+/* ---- the common case -------------------------------------------------- */
+
+/* An allocation of a class that is known, at an address where nothing is.
+ * False: not so simple, and nothing was done. */
+static inline bool
+plain_alloc(struct ht_trace *t, struct ht_trace_stats *s, char **out,
+    const struct ht_rec *rec)
 {
-	/* The thread's number is mostly that of its slot. */
-	if (ht_rec_kind(rec->w1) != HT_REC_FREE)
-		ht_classes_prefetch(&t->classes, rec->w0);
-	ht_blocks_prefetch(&t->blocks, ht_rec_ptr(rec));
+	uint64_t address = ht_rec_ptr(rec);
+	uint64_t *word = ht_blocks_place(&t->blocks, address);
+	const struct ht_class_slot *c = ht_classes_find(&t->classes, rec->w0);
+	uint32_t thread = ht_rec_thread(rec), id = c->id - 1;
+	char *p = *out;
+
+	if (ht_unlikely(!word || *word || !c->id || !c->plain ||
+			t->names.slot[thread].number != thread))
+		return false;
+	*word = ht_block_pack(address, (struct ht_block){id, (uint32_t)s->ms});
+	t->last_plus = c->id;
+	t->last[thread] = address;
+	s->allocations++;
+	s->leaked += ht_rec_size(rec);
+	s->leaked_blocks++;
+	if (s->leaked > s->peak) {
+		s->peak = s->leaked;
+		s->peak_ms = s->ms;
+	}
+	p[0] = '+';
+	p[1] = ' ';
+	p = ht_evwrite_hex(p + 2, id);
+	*p++ = '\n';
+	*out = p;
+	return true;
+}
+
+/* A free of a block that is known. */
+static inline bool
+plain_free(struct ht_trace *t, struct ht_trace_stats *s, char **out,
+    const struct ht_rec *rec)
+{
+	uint64_t address = ht_rec_ptr(rec);
+	uint64_t *word = ht_blocks_place(&t->blocks, address);
+	uint32_t thread = ht_rec_thread(rec);
+	const struct ht_class_info *c;
+	bool temporary, rule;
+	struct ht_block b;
+	char *p = *out;
+
+	if (ht_unlikely(!word || !ht_block_is_at(*word, address) ||
+			ht_rec_stack(rec) ||
+			t->names.slot[thread].number != thread))
+		return false;
+	b = ht_block_unpack(*word);
+	*word = 0;
+	c = &t->classes.info[b.cls];
+	temporary = t->last[thread] == address && thread == c->thread;
+	rule = t->last_plus == b.cls + 1;
+	t->last_plus = 0;
+	t->last[thread] = NOBODY;
+	s->leaked -= c->size;
+	s->leaked_blocks--;
+	s->temporary += temporary;
+	p[0] = '-';
+	p[1] = ' ';
+	memcpy(p + 2, c->text, sizeof c->text);
+	p += 2 + c->digits;
+	if (s->ms != b.birth || temporary != rule || thread != c->thread)
+		p = ht_evwrite_how_freed(p, s->ms - b.birth,
+		    thread == c->thread ? 0 : thread,
+		    how_temporary(temporary, rule));
+	*p++ = '\n';
+	*out = p;
+	return true;
+}
+
+size_t
+ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n)
+{
+	struct ht_trace_stats s = t->stats;
+	char *p;
+	size_t i;
+
+	if (t->options.addresses || t->intents)
+		return 0;
+	ht_out_need(t->out, n * HT_EVWRITE_FREE_MAX);
+	p = t->out->p;
+	for (i = 0; i < n; i++) {
+		enum ht_rec_kind kind = ht_rec_kind(rec[i].w1);
+
+		if (kind == HT_REC_FREE ? !plain_free(t, &s, &p, &rec[i])
+		    : kind == HT_REC_ALLOC || kind == HT_REC_REALLOC_DONE
+			? !plain_alloc(t, &s, &p, &rec[i])
+			: true)
+			break;
+	}
+	t->out->p = p;
+	t->stats = s;
+	return i;
+}
+
+void
+ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* The thread's number is mostly that of its slot. */
+		if (ht_rec_kind(rec[i].w1) != HT_REC_FREE)
+			ht_classes_prefetch(&t->classes, rec[i].w0);
+		ht_blocks_prefetch(&t->blocks, ht_rec_ptr(&rec[i]));
+	}
 }
 
 void

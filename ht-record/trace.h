@@ -43,8 +43,13 @@ void ht_trace_begin(struct ht_trace *t, char *const argv[]);
 void ht_trace_record(
     struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result);
 
-/* Fetches what this record will need into the cache. */
-void ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec);
+/* Fetches what these records will need into the cache. */
+void ht_trace_prefetch(
+    const struct ht_trace *t, const struct ht_rec *rec, size_t n);
+/* The first of at most 64 records that are all simple: allocations of classes
+ * known and frees of blocks known. Returns how many those were; the one after
+ * them, if any, is for ht_trace_record. */
+size_t ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n);
 
 /* It is `ms` now; writes that if it is news. */
 void ht_trace_time(struct ht_trace *t, uint64_t ms);

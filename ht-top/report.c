@@ -96,7 +96,7 @@ base_name(const char *path)
 
 /* `file:line`, or the module where no file is known. */
 static void
-add_location(struct ht_str *s, const struct table *t, const struct place *p)
+add_location(struct ht_str *s, const struct table *t, const struct ht_place *p)
 {
 	const struct ht_intern *text = &t->rows->p->text;
 	uint32_t id = p->file ? p->file : p->module;
@@ -121,7 +121,7 @@ add_location(struct ht_str *s, const struct table *t, const struct place *p)
 }
 
 static void
-add_name(struct ht_str *s, const struct table *t, const struct place *p,
+add_name(struct ht_str *s, const struct table *t, const struct ht_place *p,
     size_t width)
 {
 	const struct ht_intern *text = &t->rows->p->text;
@@ -154,7 +154,7 @@ add_name(struct ht_str *s, const struct table *t, const struct place *p,
  * away below it. */
 static void
 add_right(
-    struct ht_str *s, struct table *t, const struct place *p, size_t folded)
+    struct ht_str *s, struct table *t, const struct ht_place *p, size_t folded)
 {
 	bool module = p->file == 0;
 
@@ -173,7 +173,7 @@ static void
 put_place(
     struct table *t, uint32_t id, size_t indent, size_t times, size_t folded)
 {
-	struct place p = rows_place(t->rows, id);
+	struct ht_place p = ht_place(t->rows->p, id);
 	struct ht_str name = {0}, right = {0};
 	size_t room, n, width = t->top->width, used;
 	char again[32] = "";
@@ -262,7 +262,7 @@ static void
 put_group(
     struct table *t, struct group g, size_t indent, const struct ht_sum *sum)
 {
-	size_t depth = t->top->all_frames ? 0 : t->top->depth;
+	size_t depth = t->top->query.all_frames ? 0 : t->top->depth;
 	size_t end = common_end(&g), printed = 0, next;
 
 	if (g.at == end && sum) {
@@ -350,7 +350,7 @@ static int
 compare_places(const struct rows *r, uint32_t a, uint32_t b)
 {
 	const struct ht_intern *text = &r->p->text;
-	struct place x = rows_place(r, a), y = rows_place(r, b);
+	struct ht_place x = ht_place(r->p, a), y = ht_place(r->p, b);
 	int c = by_text(text, x.function, y.function);
 
 	if (c == 0)
@@ -574,13 +574,15 @@ put_section(struct table *t)
 static void
 add_end(struct ht_str *s, const struct ht_prof *p)
 {
-	switch (p->end) {
+	const struct ht_prof_origin *o = &p->origin[0];
+
+	switch (o->end) {
 	case HT_END_EXIT:
-		ht_str_addf(s, " " DOT " exit %" PRIu64, p->end_value);
+		ht_str_addf(s, " " DOT " exit %" PRIu64, o->end_value);
 		break;
 	case HT_END_SIGNAL:
 		ht_str_addf(
-		    s, " " DOT " killed by signal %" PRIu64, p->end_value);
+		    s, " " DOT " killed by signal %" PRIu64, o->end_value);
 		break;
 	case HT_END_EXEC:
 		ht_str_addz(s, " " DOT " exec");
@@ -613,8 +615,8 @@ put_what(struct ht_out *out, const struct top *top, const struct ht_prof *p)
 	if (top->width)
 		room = top->width - ht_fmt_width(rest.data, rest.len);
 	if (p->traces == 1)
-		ht_fmt_text(&what, ht_intern_get(&p->text, p->command),
-		    ht_intern_len(&p->text, p->command), room);
+		ht_fmt_text(&what, ht_intern_get(&p->text, p->origin->command),
+		    ht_intern_len(&p->text, p->origin->command), room);
 	if (what.len == 0)
 		ht_str_addz(&what, "a program without a name");
 	ht_out_printf(out, "%s%s\n", what.data, rest.data);
@@ -717,7 +719,7 @@ print_report(struct ht_out *out, const struct top *top, const struct ht_prof *p)
 	int i;
 
 	put_header(out, top, p);
-	rows_init(&rows, p, top->all_frames);
+	rows_init(&rows, p, &top->query);
 	for (i = 0; i < SECTIONS; i++) {
 		t.section = (enum section)i;
 		if (top->section[i])

@@ -4,9 +4,7 @@
  * heaptrack_print merges: module, function, file and line of the innermost
  * frame above operator new, without its address.
  *
- * A *place* is one line of a backtrace: one function of one frame, inlined or
- * not. A *chain* is a backtrace as it is shown: places, the innermost first,
- * down to main.
+ * A *chain* is a backtrace without its first place, which is the row.
  */
 #ifndef HT_TOP_ROWS_H
 #define HT_TOP_ROWS_H
@@ -14,12 +12,13 @@
 #include <string.h>
 
 #include "ht-top/top.h"
-#include "libht/str.h"
+#include "libht/place.h"
+#include "libht/query.h"
 
 struct row {
 	struct ht_sum sum;
 	uint32_t place; /* of one of its frames */
-	uint32_t first; /* next[]: a list of its costs */
+	uint32_t first; /* next[]: a list of the profile's rows */
 };
 
 /* One backtrace of a row, without the row's own place. */
@@ -40,11 +39,10 @@ sub_place(const struct sub *s, size_t i)
 
 struct rows {
 	const struct ht_prof *p;
-	bool all_frames;
+	struct ht_walk walk;
 	struct row *row;
 	size_t nrow, cap;
-	uint32_t *next; /* cost to the next cost of its row; 0 ends */
-	uint8_t *kind;	/* what is special about a text (rows.c) */
+	uint32_t *next; /* row of the profile to the next of its row; 0 ends */
 	struct ht_intern keys;
 
 	/* The backtraces of one row, until the next call of rows_subs. */
@@ -53,20 +51,10 @@ struct rows {
 	struct ht_intern chains;
 };
 
-void rows_init(struct rows *r, const struct ht_prof *p, bool all_frames);
+void rows_init(
+    struct rows *r, const struct ht_prof *p, const struct ht_query *query);
 void rows_release(struct rows *r);
 /* Merges the backtraces of a row that are shown alike; into r->sub. */
 void rows_subs(struct rows *r, const struct row *row);
-
-/* What a place reads as; texts are ids, 0 unknown. */
-struct place {
-	uint32_t function, file, line, module;
-	uint64_t offset;
-	bool symbolised; /* offset means nothing, unless there is no module */
-	bool inlined;	 /* into the place after it */
-	bool known;	 /* false: nothing at all */
-	bool cut;	 /* no place: the stack could not be followed further */
-};
-struct place rows_place(const struct rows *r, uint32_t place);
 
 #endif

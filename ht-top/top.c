@@ -5,7 +5,7 @@
 
 #include "ht-top/top.h"
 #include "libht/err.h"
-#include "libht/evread.h"
+#include "libht/load.h"
 #include "libht/opt.h"
 
 #define WIDTH_MIN  64
@@ -13,7 +13,7 @@
 
 static const char usage[] =
     "usage: ht-top [-apTl] [-n rows] [-s backtraces] [-d frames] [-w columns]\n"
-    "              [--totals] [--all-images] [--all-frames] [-q] [file ...]\n"
+    "              [--totals] [-q] [selection ...] [file ...]\n"
     "Reports what a trace says: of ht-record, ht-symbolize or heaptrack.\n"
     "  -p, --peak           what held memory at the peak\n"
     "  -a, --allocators     most calls to allocation functions\n"
@@ -25,13 +25,12 @@ static const char usage[] =
     "  -d, --depth N        frames of a backtrace (3; 0: all)\n"
     "  -w, --width N        columns (the terminal's, else 80; 0: no limit)\n"
     "      --totals         only the totals, one `name<TAB>value` a line\n"
-    "      --all-images     launchers too: programs that only exec another\n"
-    "      --all-frames     frames inside the allocator and below main too\n"
     "  -q, --quiet          no notes on stderr\n"
     "  -h, --help           this text\n"
-    "  -V, --version        version of the tool and of the format\n";
+    "  -V, --version        version of the tool and of the "
+    "format\n" HT_QUERY_USAGE;
 
-enum { OPT_TOTALS = 256, OPT_ALL_IMAGES, OPT_ALL_FRAMES };
+enum { OPT_TOTALS = 256 };
 
 static const struct ht_opt options[] = {
     {"peak", 'p', false},
@@ -43,8 +42,6 @@ static const struct ht_opt options[] = {
     {"depth", 'd', true},
     {"width", 'w', true},
     {"totals", OPT_TOTALS, false},
-    {"all-images", OPT_ALL_IMAGES, false},
-    {"all-frames", OPT_ALL_FRAMES, false},
     {"quiet", 'q', false},
     {NULL, 0, false},
 };
@@ -67,6 +64,7 @@ parse_options(struct ht_opts *o, struct top *top)
 
 	*top = (struct top){.rows = 10, .subs = 5, .depth = 3};
 	top->width = terminal_width();
+	ht_query_init(&top->query);
 	while ((c = ht_opt_next(o)) != -1) {
 		switch (c) {
 		case 'p':
@@ -101,68 +99,28 @@ parse_options(struct ht_opts *o, struct top *top)
 		case OPT_TOTALS:
 			top->totals = true;
 			break;
-		case OPT_ALL_IMAGES:
-			top->all_images = true;
-			break;
-		case OPT_ALL_FRAMES:
-			top->all_frames = true;
-			break;
 		case 'q':
 			ht_set_quiet(true);
 			break;
+		default:
+			ht_query_option(&top->query, o, c);
+			break;
 		}
 	}
+	ht_query_ready(&top->query, o);
 	if (!chosen)
 		top->section[SECTION_PEAK] = top->section[SECTION_CALLS] =
 		    top->section[SECTION_TEMPORARY] = true;
-}
-
-/* All traces of one input into the profile. 0, or -1 if anything was wrong. */
-static int
-read_input(const char *path, struct top *top, struct ht_prof *p)
-{
-	struct ht_error err = {""};
-	struct ht_evread *r = ht_evread_open(path, &err);
-	struct ht_cost cost = {0};
-	struct ht_event ev;
-	int rc;
-
-	if (r == NULL) {
-		ht_warn("%s", err.text);
-		return -1;
-	}
-	while ((rc = ht_evread_next(r, &ev)) != 0) {
-		if (ht_unlikely(rc < 0)) {
-			ht_warn("%s", ht_evread_error(r));
-			continue;
-		}
-		ht_cost_event(&cost, &r->t, &ev);
-		if (ht_likely(ev.kind != HT_EV_END))
-			continue;
-		if (ev.end == HT_END_EXEC && !top->all_images)
-			top->left_out++;
-		else
-			ht_prof_merge(p, &r->t, &cost);
-		cost = (struct ht_cost){0};
-	}
-	return ht_evread_close(r);
 }
 
 /* 0, or -1 if any input was not as it should be. */
 static int
 run(char **path, struct top *top, struct ht_prof *p, struct ht_out *out)
 {
-	static char *standard[] = {NULL, NULL};
-	int rc = 0;
+	struct ht_load load = {.query = &top->query};
+	int rc = ht_load(&load, path, p);
 
-	if (*path == NULL)
-		rc = read_input(*standard, top, p);
-	for (; *path; path++)
-		rc |= read_input(*path, top, p);
-	if (p->overflow) {
-		ht_warn("the sum of live bytes does not fit in 64 bits");
-		rc = -1;
-	}
+	top->left_out = load.left_out;
 	if (p->traces == 0 && top->left_out > 0)
 		ht_note("only launchers are in it: --all-images reports them");
 	if (p->traces == 0 && rc < 0)
@@ -177,8 +135,11 @@ run(char **path, struct top *top, struct ht_prof *p, struct ht_out *out)
 int
 main(int argc, char **argv)
 {
-	struct ht_opts o = {
-	    .argc = argc, .argv = argv, .usage = usage, .opt = options};
+	struct ht_opts o = {.argc = argc,
+	    .argv = argv,
+	    .usage = usage,
+	    .opt = options,
+	    .more = ht_query_options};
 	struct ht_error err = {""};
 	struct ht_prof prof = {0};
 	struct ht_out *out;
@@ -198,5 +159,6 @@ main(int argc, char **argv)
 		status = HT_FAILED;
 	}
 	ht_prof_release(&prof);
+	ht_query_release(&top.query);
 	return status;
 }

@@ -6,6 +6,7 @@
 #include "libht/base.h"
 #include "libht/out.h"
 #include "libht/prof.h"
+#include "libht/query.h"
 
 /* The sections, in the order they are printed in. */
 enum section { SECTION_PEAK, SECTION_CALLS, SECTION_TEMPORARY, SECTION_LEAKS };
@@ -13,11 +14,10 @@ enum section { SECTION_PEAK, SECTION_CALLS, SECTION_TEMPORARY, SECTION_LEAKS };
 
 struct top {
 	bool section[SECTIONS];
-	bool totals;	 /* --totals: numbers only */
-	bool all_images; /* launchers' traces too */
-	bool all_frames; /* nothing folded away */
-	uint64_t rows;	 /* -n */
-	uint64_t subs;	 /* -s: backtraces of one row */
+	bool totals; /* --totals: numbers only */
+	struct ht_query query;
+	uint64_t rows; /* -n */
+	uint64_t subs; /* -s: backtraces of one row */
 	/* Whether these were asked for: else what matters little is summed
 	 * up before the limit is reached. */
 	bool all_rows, all_subs;

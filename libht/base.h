@@ -16,6 +16,8 @@
 #define ht_unlikely(x)	__builtin_expect(!!(x), 0)
 #define HT_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define HT_NORETURN	__attribute__((noreturn))
+/* For what a loop over events does for each: part of it, whatever its size. */
+#define HT_HOT static inline __attribute__((always_inline))
 
 /* Exit statuses; ht(7) lists them. */
 enum {

@@ -1,65 +1,173 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+
 #include "libht/cost.h"
+#include "libht/mem.h"
+
+static uint64_t
+frees(const struct ht_class *c)
+{
+	return c->allocs - c->live;
+}
+
+void
+ht_cost_aged(
+    struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev)
+{
+	struct ht_life *l;
+
+	HT_GROW(k->life, k->nlife, (size_t)ev->cls + 1);
+	l = &k->life[ev->cls];
+	l->last_free = frees(c);
+	l->last_age = ev->age;
+	l->last_other = ev->thread != 0;
+	if (ev->age)
+		ht_hist_add(&l->age, ht_hist_bucket(ev->age), 1);
+	if (ev->thread)
+		l->others++;
+}
+
+void
+ht_cost_unaged(
+    struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev)
+{
+	struct ht_life *l;
+	bool told;
+
+	if (ev->cls >= k->nlife)
+		return;
+	l = &k->life[ev->cls];
+	told = l->last_free == frees(c) + 1;
+	l->last_free = 0; /* one undoing of one free */
+	if (!told)
+		return;
+	if (l->last_age)
+		ht_hist_sub(&l->age, ht_hist_bucket(l->last_age), 1);
+	l->others -= l->last_other;
+}
+
+/* What happened up to now goes into its bucket. */
+static void
+flush(struct ht_cost *k)
+{
+	struct ht_bucket *b = ht_series_at(&k->series, k->ms);
+
+	b->max = k->high > b->max ? k->high : b->max;
+	b->end = k->now;
+	b->allocs += k->allocs - k->series_allocs;
+	k->series_allocs = k->allocs;
+	/* Frees that were undone may have been in a bucket before. */
+	while (k->temporary < k->series_temporary) {
+		uint64_t n = k->series_temporary - k->temporary;
+
+		n = n < b->temporary ? n : b->temporary;
+		b->temporary -= n;
+		k->series_temporary -= n;
+		b -= b > k->series.bucket;
+	}
+	b->temporary += k->temporary - k->series_temporary;
+	k->series_temporary = k->temporary;
+	k->high = k->now;
+}
+
+void
+ht_cost_time(struct ht_cost *k, uint64_t ms)
+{
+	flush(k);
+	k->ms = ms;
+	/* A peak that lasts is in every bucket it lasts into. */
+	ht_series_at(&k->series, ms);
+}
+
+void
+ht_cost_rss(struct ht_cost *k, uint64_t bytes)
+{
+	struct ht_bucket *b = ht_series_at(&k->series, k->ms);
+
+	b->rss = bytes > b->rss ? bytes : b->rss;
+}
 
 void
 ht_cost_finish(struct ht_cost *k, struct ht_tables *t)
 {
 	size_t i;
 
+	flush(k);
 	for (i = 0; i < t->ncls; i++)
 		ht_cost_touch(k, &t->cls[i], t->cls[i].live);
 }
 
-void
-ht_cost_reset(struct ht_cost *k, struct ht_tables *t)
+static void
+forget_lives(struct ht_cost *k)
 {
 	size_t i;
 
-	k->now = k->peak = k->peak_ms = 0;
+	for (i = 0; i < k->nlife; i++)
+		ht_hist_release(&k->life[i].age);
+	free(k->life);
+	k->life = NULL;
+	k->nlife = 0;
+}
+
+void
+ht_cost_restart(struct ht_cost *k, const struct ht_tables *t)
+{
+	size_t i;
+
+	k->high = k->peak = k->now;
+	k->peak_ms = k->ms;
+	k->allocs = k->temporary = k->series_allocs = k->series_temporary = 0;
 	k->epoch++;
+	ht_series_clear(&k->series);
+	forget_lives(k);
 	for (i = 0; i < t->ncls; i++) {
-		t->cls[i].temporary = t->cls[i].peak = 0;
+		t->cls[i].temporary = 0;
+		t->cls[i].peak = t->cls[i].live;
 		t->cls[i].seen = k->epoch;
 	}
 }
 
-static void
-add(uint64_t *to, uint64_t v)
+void
+ht_cost_reset(struct ht_cost *k, const struct ht_tables *t)
+{
+	/* The reader has forgotten the blocks that were live. */
+	k->now = 0;
+	ht_cost_restart(k, t);
+}
+
+void
+ht_cost_clear(struct ht_cost *k)
+{
+	forget_lives(k);
+	ht_series_release(&k->series);
+	memset(k, 0, sizeof *k);
+}
+
+void
+ht_plus(uint64_t *to, uint64_t v)
 {
 	if (__builtin_add_overflow(*to, v, to))
 		*to = UINT64_MAX;
 }
 
-static void
-add_bytes(uint64_t *to, uint64_t blocks, uint64_t size)
+uint64_t
+ht_times(uint64_t blocks, uint64_t size)
 {
 	uint64_t v;
 
-	if (__builtin_mul_overflow(blocks, size, &v))
-		v = UINT64_MAX;
-	add(to, v);
-}
-
-void
-ht_sum_class(struct ht_sum *sum, const struct ht_class *c)
-{
-	add(&sum->allocs, c->allocs);
-	add_bytes(&sum->bytes, c->allocs, c->size);
-	add(&sum->temporary, c->temporary);
-	add_bytes(&sum->leaked, c->live, c->size);
-	add(&sum->leaked_blocks, c->live);
-	add_bytes(&sum->peak, c->peak, c->size);
-	add(&sum->peak_blocks, c->peak);
+	return __builtin_mul_overflow(blocks, size, &v) ? UINT64_MAX : v;
 }
 
 void
 ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 {
-	add(&sum->allocs, more->allocs);
-	add(&sum->bytes, more->bytes);
-	add(&sum->temporary, more->temporary);
-	add(&sum->leaked, more->leaked);
-	add(&sum->leaked_blocks, more->leaked_blocks);
-	add(&sum->peak, more->peak);
-	add(&sum->peak_blocks, more->peak_blocks);
+	ht_plus(&sum->allocs, more->allocs);
+	ht_plus(&sum->bytes, more->bytes);
+	ht_plus(&sum->temporary, more->temporary);
+	ht_plus(&sum->leaked, more->leaked);
+	ht_plus(&sum->leaked_blocks, more->leaked_blocks);
+	ht_plus(&sum->peak, more->peak);
+	ht_plus(&sum->peak_blocks, more->peak_blocks);
+	ht_plus(&sum->others, more->others);
 }

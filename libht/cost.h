@@ -9,58 +9,93 @@
  * was first touched after it. ht_cost_finish does the same for all.
  *
  * Everything else, by stack, function, thread or size, is a sum over classes
- * (ht_sum_class), so nothing else is done for each event.
+ * (prof.h), so nothing else is done for each event. Only a free that tells the
+ * block's age, or another thread, costs more: it is counted by them.
  */
 #ifndef HT_COST_H
 #define HT_COST_H
 
 #include "libht/base.h"
 #include "libht/event.h"
+#include "libht/hist.h"
+#include "libht/series.h"
 #include "libht/stack.h"
+
+/* Sums and products that do not fit are the largest number. */
+void ht_plus(uint64_t *to, uint64_t v);
+uint64_t ht_times(uint64_t blocks, uint64_t size);
+
+/* What only frees that say more than their class add to: no line of it is
+ * touched by others. */
+struct ht_life {
+	struct ht_hist age; /* ms, by their power of two; none of 0 */
+	uint64_t others;    /* frees by another thread */
+	/* Of the last such free, for one that is undone: which it was. */
+	uint64_t last_free, last_age;
+	bool last_other;
+};
 
 struct ht_cost {
 	uint64_t now;  /* live bytes */
+	uint64_t high; /* their largest value since the clock went on */
 	uint64_t peak; /* their largest value */
 	uint64_t epoch;
 	uint64_t ms, peak_ms; /* the clock, and at the peak's first moment */
-	bool overflow;	      /* a sum did not fit: a trace of lies */
+	uint64_t allocs, temporary; /* blocks */
+	/* How many of these the series has. */
+	uint64_t series_allocs, series_temporary;
+	struct ht_series series;
+	struct ht_life *life; /* of classes; may be shorter than their table */
+	size_t nlife;
+	bool overflow; /* a sum did not fit: a trace of lies */
 };
 
-/* `struct ht_cost k = {0}` is a new one. Each takes the class as the reader
- * left it, after the event. */
+/* Live bytes rose above k->high. */
 static inline void
-ht_cost_touch(struct ht_cost *k, struct ht_class *c, uint64_t live_before)
+ht_cost_high(struct ht_cost *k)
 {
-	c->peak = c->seen == k->epoch ? c->peak : live_before;
-	c->seen = k->epoch;
-}
-
-static inline void
-ht_cost_add(struct ht_cost *k, struct ht_class *c)
-{
-	ht_cost_touch(k, c, c->live - 1);
-	k->now += c->size;
-	if (ht_unlikely(k->now < c->size))
-		k->overflow = true;
-	if (ht_unlikely(k->now > k->peak)) {
+	k->high = k->now;
+	if (k->now > k->peak) {
 		k->peak = k->now;
 		k->peak_ms = k->ms;
 		k->epoch++;
 	}
 }
 
-static inline void
+/* `struct ht_cost k = {0}` is a new one. Each takes the class as the reader
+ * left it, after the event. */
+HT_HOT void
+ht_cost_touch(struct ht_cost *k, struct ht_class *c, uint64_t live_before)
+{
+	c->peak = c->seen == k->epoch ? c->peak : live_before;
+	c->seen = k->epoch;
+}
+
+HT_HOT void
+ht_cost_add(struct ht_cost *k, struct ht_class *c)
+{
+	ht_cost_touch(k, c, c->live - 1);
+	k->now += c->size;
+	if (ht_unlikely(k->now < c->size))
+		k->overflow = true;
+	if (ht_unlikely(k->now > k->high))
+		ht_cost_high(k);
+}
+
+HT_HOT void
 ht_cost_alloc(struct ht_cost *k, struct ht_class *c)
 {
 	ht_cost_add(k, c);
+	k->allocs++;
 }
 
-static inline void
+HT_HOT void
 ht_cost_free(struct ht_cost *k, struct ht_class *c, bool temporary)
 {
 	ht_cost_touch(k, c, c->live + 1);
 	k->now -= c->size;
 	c->temporary += temporary;
+	k->temporary += temporary;
 }
 
 /* #F: a free is undone. The block counts again from here on; between the two
@@ -70,30 +105,60 @@ ht_cost_unfree(struct ht_cost *k, struct ht_class *c, bool temporary)
 {
 	ht_cost_add(k, c);
 	c->temporary -= temporary;
+	k->temporary -= temporary;
 }
 
+/* The rest of a free that says more than its class, and its undoing. */
+void ht_cost_aged(
+    struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev);
+void ht_cost_unaged(
+    struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev);
+
+/* The clock goes on. */
+void ht_cost_time(struct ht_cost *k, uint64_t ms);
+void ht_cost_rss(struct ht_cost *k, uint64_t bytes);
+
 /* Totals start here: nothing before counts, the clock goes on. */
-void ht_cost_reset(struct ht_cost *k, struct ht_tables *t);
+void ht_cost_reset(struct ht_cost *k, const struct ht_tables *t);
+/* The same, but blocks that are live stay so: the peak starts with them. */
+void ht_cost_restart(struct ht_cost *k, const struct ht_tables *t);
 
 /* Any event of the trace that `t` is of; those that cost nothing do nothing. */
-static inline void
+HT_HOT void
 ht_cost_event(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
 {
-	if (ev->kind == HT_EV_ALLOC)
+	switch (ev->kind) {
+	case HT_EV_ALLOC:
 		ht_cost_alloc(k, &t->cls[ev->cls]);
-	else if (ev->kind == HT_EV_FREE)
+		break;
+	case HT_EV_FREE:
 		ht_cost_free(k, &t->cls[ev->cls], ev->temporary);
-	else if (ev->kind == HT_EV_TIME)
-		k->ms = ev->value;
-	else if (ev->kind == HT_EV_UNFREE)
+		if (ht_unlikely(ev->age | ev->thread))
+			ht_cost_aged(k, &t->cls[ev->cls], ev);
+		break;
+	case HT_EV_UNFREE:
 		ht_cost_unfree(k, &t->cls[ev->cls], ev->temporary);
-	else if (ev->kind == HT_EV_ATTACHED)
+		ht_cost_unaged(k, &t->cls[ev->cls], ev);
+		break;
+	case HT_EV_TIME:
+		ht_cost_time(k, ev->value);
+		break;
+	case HT_EV_RSS:
+		ht_cost_rss(k, ht_times(ev->value, t->page_size));
+		break;
+	case HT_EV_ATTACHED:
 		ht_cost_reset(k, t);
+		break;
+	default:
+		break;
+	}
 }
 
 /* Settles every class, once, at the trace's end (or at a moment in between:
  * events may follow). */
 void ht_cost_finish(struct ht_cost *k, struct ht_tables *t);
+/* A new one again. */
+void ht_cost_clear(struct ht_cost *k);
 
 /* Costs of anything: a stack, a function, a trace, many traces. */
 struct ht_sum {
@@ -103,10 +168,9 @@ struct ht_sum {
 	uint64_t leaked_blocks;
 	uint64_t peak; /* bytes at the peak */
 	uint64_t peak_blocks;
+	uint64_t others; /* frees by another thread than the allocating one */
 };
 
-/* Sums that do not fit stay at the largest number. */
-void ht_sum_class(struct ht_sum *sum, const struct ht_class *c);
 void ht_sum_add(struct ht_sum *sum, const struct ht_sum *more);
 
 #endif

@@ -619,6 +619,7 @@ read_unfree(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	ev->temporary = k->freed_temp;
 	ev->address = address;
 	k->freed_temp = false;
+	r->last = 0; /* as the writer has it */
 	return 1;
 }
 

@@ -55,7 +55,7 @@ struct ht_evread *ht_evread_new(struct ht_in *in);
  * them bad lines are passed over in silence, save for one last -1 that says
  * how many.
  */
-static inline int ht_evread_next(struct ht_evread *r, struct ht_event *ev);
+HT_HOT int ht_evread_next(struct ht_evread *r, struct ht_event *ev);
 
 /* The text of the last -1: `file:line: what`. */
 const char *ht_evread_error(const struct ht_evread *r);
@@ -78,7 +78,7 @@ int ht_evread_free(
  * 6: a space or LF, but look at it, since a few others are like them. Returns
  * how many digits, 0 if it is anything else.
  */
-static inline unsigned
+HT_HOT unsigned
 ht_evread_id(const char *p, uint32_t *id)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -109,7 +109,7 @@ ht_evread_id(const char *p, uint32_t *id)
 	return n;
 }
 
-static inline int
+HT_HOT int
 ht_evread_next(struct ht_evread *r, struct ht_event *ev)
 {
 	struct ht_class *c;

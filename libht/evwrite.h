@@ -86,23 +86,18 @@ ht_evwrite_alloc(struct ht_out *out, uint32_t cls, uint64_t address)
 	out->p = p;
 }
 
+#define HT_EVWRITE_FREE_MAX 96 /* bytes of such a line, room to write it */
+
 /* How the temporary flag of a free differs from heaptrack's rule (the event
  * before is `+` of the same class). */
 enum ht_temp { HT_TEMP_RULE = 0, HT_TEMP_NO = 'x', HT_TEMP_YES = 't' };
 
-/* `- <class> [o<age>] [w<thread>] [x or t] [@<address>]`: each 0 is left
- * out. */
-static inline void
-ht_evwrite_free(struct ht_out *out, uint32_t cls, uint64_t age_ms,
-    uint32_t by_thread, enum ht_temp temp, uint64_t address)
+/* The `[o<age>] [w<thread>] [x or t]` of a free: each 0 is left out. Returns
+ * the byte after. */
+static inline char *
+ht_evwrite_how_freed(
+    char *p, uint64_t age_ms, uint32_t by_thread, enum ht_temp temp)
 {
-	char *p;
-
-	ht_out_need(out, 96);
-	p = out->p;
-	p[0] = '-';
-	p[1] = ' ';
-	p = ht_evwrite_hex(p + 2, cls);
 	if (age_ms) {
 		p[0] = ' ';
 		p[1] = 'o';
@@ -118,6 +113,22 @@ ht_evwrite_free(struct ht_out *out, uint32_t cls, uint64_t age_ms,
 		p[1] = (char)temp;
 		p += 2;
 	}
+	return p;
+}
+
+/* `- <class> [o<age>] [w<thread>] [x or t] [@<address>]` */
+static inline void
+ht_evwrite_free(struct ht_out *out, uint32_t cls, uint64_t age_ms,
+    uint32_t by_thread, enum ht_temp temp, uint64_t address)
+{
+	char *p;
+
+	ht_out_need(out, HT_EVWRITE_FREE_MAX);
+	p = out->p;
+	p[0] = '-';
+	p[1] = ' ';
+	p = ht_evwrite_hex(p + 2, cls);
+	p = ht_evwrite_how_freed(p, age_ms, by_thread, temp);
 	if (ht_unlikely(address)) {
 		p[0] = ' ';
 		p[1] = '@';

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -14,9 +15,10 @@
 #include "libht/in.h"
 #include "libht/mem.h"
 
-#define CHUNK  ((size_t)256 << 10) /* bytes read or inflated at a time */
-#define RAW    ((size_t)128 << 10) /* compressed bytes read at a time */
-#define CHUNKS 5		   /* one with the caller, one being filled */
+#define CHUNK	  ((size_t)256 << 10) /* bytes read or inflated at a time */
+#define RAW	  ((size_t)128 << 10) /* compressed bytes read at a time */
+#define CHUNKS	  5   /* one with the caller, one being filled */
+#define FOLLOW_MS 100 /* between looks at a file that may grow */
 
 /*
  * A chunk has room for a whole line before its data: the partial line that
@@ -37,8 +39,9 @@ struct ht_in {
 	char *name;
 	struct ht_error err;
 	bool truncated, started, skipping;
-	bool eof;   /* there are no more chunks */
-	bool fatal; /* err is to be handed out once the rest was */
+	bool follow; /* the end of the file is not the end */
+	bool eof;    /* there are no more chunks */
+	bool fatal;  /* err is to be handed out once the rest was */
 
 	char *pos, *end;     /* what was not handed out yet */
 	char *block;	     /* start of the last block; it ends at pos */
@@ -97,17 +100,34 @@ ht_in_open(const char *path, struct ht_error *err)
 	return ht_in_fd(fd, path);
 }
 
+void
+ht_in_follow(struct ht_in *in)
+{
+	struct stat st;
+
+	in->follow = fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Time for a file to grow. False: told to quit. */
+static bool
+wait_for_more(struct ht_in *in)
+{
+	return poll(&(struct pollfd){in->wake, POLLIN, 0}, 1, FOLLOW_MS) <= 0;
+}
+
 /* read(2), without its surprises. */
 static ssize_t
-read_some(int fd, void *p, size_t n)
+read_some(struct ht_in *in, void *p, size_t n)
 {
 	for (;;) {
-		ssize_t r = read(fd, p, n);
+		ssize_t r = read(in->fd, p, n);
 
+		if (r == 0 && in->follow && wait_for_more(in))
+			continue;
 		if (r >= 0 || (errno != EINTR && errno != EAGAIN))
 			return r;
 		if (errno == EAGAIN)
-			poll(&(struct pollfd){fd, POLLIN, 0}, 1, -1);
+			poll(&(struct pollfd){in->fd, POLLIN, 0}, 1, -1);
 	}
 }
 
@@ -145,7 +165,7 @@ refill(struct ht_in *in)
 	memmove(in->raw, in->raw + in->raw_at, left);
 	in->raw_at = 0;
 	in->raw_len = left;
-	r = read_some(in->fd, in->raw + left, RAW - left);
+	r = read_some(in, in->raw + left, RAW - left);
 	if (r < 0)
 		ht_error_errno(&in->terr, "cannot read '%s'", in->name);
 	else
@@ -280,8 +300,8 @@ decompress_member(struct ht_in *in, enum form form, size_t *len)
 		if (rc < 0)
 			return -1;
 		/* A reader at the end of a live pipe gets what there is. */
-		if (*len == CHUNK ||
-		    (*len && in->raw_at == in->raw_len && !readable(in->fd))) {
+		if (*len == CHUNK || (*len && in->raw_at == in->raw_len &&
+					 (in->follow || !readable(in->fd)))) {
 			if (!publish(in, *len))
 				return -1;
 			*len = 0;
@@ -391,7 +411,7 @@ start(struct ht_in *in)
 	/* A larger pipe: fewer turns between the processes. May fail. */
 	fcntl(in->fd, F_SETPIPE_SZ, HT_PIPE_SIZE);
 	while (n < 4) {
-		ssize_t r = read_some(in->fd, p + n, n ? 4 - n : RAW);
+		ssize_t r = read_some(in, p + n, n ? 4 - n : RAW);
 
 		if (r < 0) {
 			cannot(in, "read");
@@ -417,7 +437,7 @@ static struct chunk *
 next_plain(struct ht_in *in)
 {
 	struct chunk *c = &in->pool[in->chunk == &in->pool[0]];
-	ssize_t r = read_some(in->fd, chunk_data(c), CHUNK);
+	ssize_t r = read_some(in, chunk_data(c), CHUNK);
 
 	if (r < 0)
 		cannot(in, "read");
@@ -605,6 +625,24 @@ ht_in_block(struct ht_in *in, size_t max, char **first, char **end)
 		}
 		if (in->eof)
 			return last_line(in, first, end);
+		next_chunk(in);
+	}
+}
+
+bool
+ht_in_starts(struct ht_in *in, const char *text)
+{
+	size_t want = strlen(text), n;
+
+	if (!in->started)
+		start(in);
+	for (;;) {
+		n = (size_t)(in->end - in->pos);
+		n = n < want ? n : want;
+		if (n > 0 && memcmp(in->pos, text, n) != 0)
+			return false;
+		if (n == want || in->eof)
+			return n == want;
 		next_chunk(in);
 	}
 }

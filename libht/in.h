@@ -24,6 +24,13 @@ struct ht_in *ht_in_open(const char *path, struct ht_error *err);
 /* The same over a descriptor, which it owns from then on. */
 struct ht_in *ht_in_fd(int fd, const char *name);
 
+/* At the end of a file that may still grow, waits for more, as tail -f does.
+ * Before the first read. Of other than files the end is the end. */
+void ht_in_follow(struct ht_in *in);
+
+/* Whether the input begins with this text. Before the first block. */
+bool ht_in_starts(struct ht_in *in, const char *text);
+
 /*
  * A block of whole lines: *start to *end, the last byte is LF, save for the
  * last block of an input that does not end in one. At most `max` bytes unless

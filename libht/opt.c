@@ -25,14 +25,14 @@ tables(const struct ht_opts *o, struct option *lopt, char *sopt)
 {
 	static const struct ht_opt common[] = {
 	    {"help", 'h', false}, {"version", 'V', false}, {NULL, 0, false}};
-	const struct ht_opt *table[] = {o->opt, common};
+	const struct ht_opt *table[] = {o->opt, o->more, common};
 	size_t n = 0;
 
 	if (o->stop_at_operand)
 		*sopt++ = '+';
 	*sopt++ = ':';
 	for (size_t k = 0; k < HT_LEN(table); k++) {
-		for (const struct ht_opt *p = table[k]; p->name; p++) {
+		for (const struct ht_opt *p = table[k]; p && p->name; p++) {
 			if (n == MAX_OPTIONS)
 				abort();
 			lopt[n++] =
@@ -52,6 +52,9 @@ static const struct ht_opt *
 by_letter(const struct ht_opts *o, int letter)
 {
 	for (const struct ht_opt *p = o->opt; p->name; p++)
+		if (p->letter == letter)
+			return p;
+	for (const struct ht_opt *p = o->more; p && p->name; p++)
 		if (p->letter == letter)
 			return p;
 	return NULL;

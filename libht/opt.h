@@ -19,12 +19,13 @@ struct ht_opt {
 struct ht_opts {
 	int argc;
 	char **argv;
-	const char *usage;	  /* the whole text, ends in LF */
-	const struct ht_opt *opt; /* ends with name NULL */
-	bool stop_at_operand;	  /* ht-record: the rest is the program's */
-	const char *value;	  /* of the option returned last */
-	int letter;		  /* that option, for messages */
-	int index;		  /* first operand, once -1 was returned */
+	const char *usage;	   /* the whole text, ends in LF */
+	const struct ht_opt *opt;  /* ends with name NULL */
+	const struct ht_opt *more; /* the same, or NULL: what commands share */
+	bool stop_at_operand;	   /* ht-record: the rest is the program's */
+	const char *value;	   /* of the option returned last */
+	int letter;		   /* that option, for messages */
+	int index;		   /* first operand, once -1 was returned */
 };
 
 /* The letter of the next option, or -1: no more options. */

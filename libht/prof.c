@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,215 +7,566 @@
 #include "libht/prof.h"
 #include "libht/str.h"
 
-/* One trace on its way into the profile: its ids to the profile's. */
-struct merge {
-	struct ht_prof *p;
-	const struct ht_tables *t;
-	uint32_t *text, *frame, *stack;
-	struct ht_str key;
+/* --- what is in it ---------------------------------------------------------
+ */
+
+/* What makes two frames one. */
+struct frame_key {
+	uint64_t offset;
+	uint32_t module;
+	uint32_t symbolised;
 };
 
-static uint32_t
-map_text(struct merge *m, uint32_t id)
+uint32_t
+ht_prof_frame(
+    struct ht_prof *p, struct ht_frame f, const struct ht_frame_fn *fn)
 {
-	if (id == 0)
-		return 0;
-	if (m->text[id] == 0)
-		m->text[id] =
-		    ht_intern_add(&m->p->text, ht_intern_get(&m->t->text, id),
-			ht_intern_len(&m->t->text, id), NULL);
-	return m->text[id];
-}
-
-/* The frame with its texts mapped, and its key. Where the address is not all
- * that is known, it is no part of it. */
-static struct ht_frame
-make_key(struct merge *m, const struct ht_frame *from)
-{
-	struct ht_frame f = {.symbolised = from->symbolised};
-	uint32_t i;
-
-	f.module = map_text(m, from->module);
-	if (f.module == 0 && from->count == 0)
-		f.offset = from->ip;
-	else if (!f.symbolised)
-		f.offset = from->offset;
-	f.count = from->count;
-	ht_str_clear(&m->key);
-	ht_str_add(&m->key, &f.module, sizeof f.module);
-	ht_str_add(&m->key, &f.offset, sizeof f.offset);
-	for (i = 0; i < from->count; i++) {
-		struct ht_frame_fn fn = m->t->fn[from->first + i];
-
-		fn.function = map_text(m, fn.function);
-		fn.file = map_text(m, fn.file);
-		ht_str_add(&m->key, &fn, sizeof fn);
-	}
-	return f;
-}
-
-static uint32_t
-map_frame(struct merge *m, uint32_t id)
-{
-	struct ht_prof *p = m->p;
-	struct ht_frame f;
-	size_t head = sizeof f.module + sizeof f.offset;
-	uint32_t to;
+	struct frame_key head = {f.offset, f.module, f.symbolised};
+	struct ht_str key = {0};
+	uint32_t id;
 	bool fresh;
 
-	if (id == 0)
-		return 0;
-	if (m->frame[id])
-		return m->frame[id];
-	f = make_key(m, &m->t->frame[id - 1]);
-	to = ht_intern_add(&p->keys, m->key.data, m->key.len, &fresh);
-	if (fresh) {
-		HT_GROW(p->fn, p->fn_cap, p->nfn + f.count);
-		f.first = (uint32_t)p->nfn;
-		if (f.count > 0)
-			memcpy(p->fn + p->nfn, m->key.data + head,
-			    m->key.len - head);
-		p->nfn += f.count;
-		HT_GROW(p->frame, p->frame_cap, to);
-		p->frame[to - 1] = f;
-		p->nframe = to;
-	}
-	m->frame[id] = to;
-	return to;
+	ht_str_add(&key, &head, sizeof head);
+	if (f.count > 0)
+		ht_str_add(&key, fn, f.count * sizeof *fn);
+	id = ht_intern_add(&p->keys, key.data, key.len, &fresh);
+	ht_str_release(&key);
+	if (!fresh)
+		return id;
+	f.ip = 0;
+	f.first = (uint32_t)p->nfn;
+	HT_GROW(p->fn, p->fn_cap, p->nfn + f.count);
+	if (f.count > 0)
+		memcpy(p->fn + p->nfn, fn, f.count * sizeof *fn);
+	p->nfn += f.count;
+	HT_GROW(p->frame, p->frame_cap, id);
+	p->frame[id - 1] = f;
+	p->nframe = id;
+	return id;
 }
 
-static void
-map_stack(struct merge *m, uint32_t id)
+uint32_t
+ht_prof_stack(struct ht_prof *p, uint32_t parent, uint32_t frame)
 {
-	struct ht_prof *p = m->p;
-	const struct ht_stack *from = &m->t->stack[id - 1];
-	uint32_t frame = map_frame(m, from->frame);
-	uint32_t parent = from->parent ? m->stack[from->parent] : 0;
-	struct ht_prof_stack *s;
-	uint64_t *to;
+	uint64_t *id;
 	bool fresh;
 
-	to = ht_map_put(&p->children, (uint64_t)parent << 32 | frame, &fresh);
+	id = ht_map_put(&p->children, (uint64_t)parent << 32 | frame, &fresh);
 	if (fresh) {
 		HT_GROW(p->stack, p->stack_cap, p->nstack + 1);
-		s = &p->stack[p->nstack++];
-		memset(s, 0, sizeof *s);
-		s->frame = frame;
-		s->parent = parent;
-		*to = p->nstack;
+		p->stack[p->nstack++] =
+		    (struct ht_stack){.frame = frame, .parent = parent};
+		*id = p->nstack;
 	}
-	p->stack[*to - 1].cut |= from->cut;
-	m->stack[id] = (uint32_t)*to;
+	return (uint32_t)*id;
 }
 
-/* The stacks that classes name, and all their parents, in order. */
-static void
-map_stacks(struct merge *m)
+/* Where the id of a row with this key is, or is to be: *fresh. */
+static uint64_t *
+row_slot(struct ht_prof *p, const struct ht_prof_row *key, bool *fresh)
 {
-	const struct ht_tables *t = m->t;
-	uint8_t *used = ht_calloc(t->nstack + 1, 1);
-	size_t i;
+	uint64_t hash = ht_hash64(ht_hash64(key->size) + key->stack);
 
-	for (i = 0; i < t->ncls; i++)
-		if (t->cls[i].allocs > 0)
-			used[t->cls[i].stack] = 1;
-	for (i = t->nstack; i > 0; i--)
-		if (used[i])
-			used[t->stack[i - 1].parent] = 1;
-	for (i = 1; i <= t->nstack; i++)
-		if (used[i])
-			map_stack(m, (uint32_t)i);
-	free(used);
-}
+	hash = ht_hash64(hash + ((uint64_t)key->thread << 32 | key->kind));
+	for (;; hash++) {
+		uint64_t *id = ht_map_put(&p->rows, hash, fresh);
+		const struct ht_prof_row *row;
 
-static struct ht_sum *
-sum_of(struct ht_prof *p, uint32_t stack)
-{
-	uint32_t cost = stack ? p->stack[stack - 1].cost : p->unknown;
-
-	if (cost == 0) {
-		HT_GROW(p->cost, p->cost_cap, p->ncost + 1);
-		memset(&p->cost[p->ncost], 0, sizeof *p->cost);
-		p->cost[p->ncost++].stack = stack;
-		cost = (uint32_t)p->ncost;
-		if (stack)
-			p->stack[stack - 1].cost = cost & 0x7fffffff;
-		else
-			p->unknown = cost;
+		if (*fresh)
+			return id;
+		row = &p->row[*id - 1];
+		if (row->stack == key->stack && row->size == key->size &&
+		    row->thread == key->thread && row->kind == key->kind)
+			return id;
 	}
-	return &p->cost[cost - 1].sum;
 }
 
-static uint64_t
-larger(uint64_t a, uint64_t b)
+uint32_t
+ht_prof_row(struct ht_prof *p, uint32_t stack, uint64_t size, uint32_t thread,
+    uint32_t kind)
 {
-	return a > b ? a : b;
-}
+	struct ht_prof_row row = {
+	    .stack = stack, .thread = thread, .kind = kind, .size = size};
+	bool fresh;
+	uint64_t *id = row_slot(p, &row, &fresh);
 
-static void
-merge_header(struct merge *m, const struct ht_cost *k)
-{
-	struct ht_prof *p = m->p;
-	const struct ht_tables *t = m->t;
-	uint64_t rss, own;
-
-	if (p->traces == 0 || k->peak > p->largest_peak) {
-		p->largest_peak = k->peak;
-		p->peak_ms = k->peak_ms;
+	if (fresh) {
+		HT_GROW(p->row, p->row_cap, p->nrow + 1);
+		p->row[p->nrow++] = row;
+		*id = p->nrow;
 	}
-	p->traces++;
-	p->truncated += t->end == HT_END_TRUNCATED;
-	p->runtime_ms += t->ms;
-	if (__builtin_mul_overflow(t->peak_rss, t->page_size, &rss))
-		rss = UINT64_MAX;
-	if (__builtin_mul_overflow(t->own_rss, t->page_size, &own))
-		own = UINT64_MAX;
-	p->peak_rss = larger(p->peak_rss, rss);
-	p->own_rss = larger(p->own_rss, own);
-	p->lost += t->lost;
-	p->unseen += t->unseen;
-	p->missed += t->missed;
-	p->attached |= t->attached;
-	p->sampled |= t->sampled != 0;
-	p->overflow |= k->overflow;
-	p->command = map_text(m, t->command ? t->command : t->exe);
-	p->end = t->end;
-	p->end_value = t->end_value;
+	return (uint32_t)*id;
 }
 
 void
-ht_prof_merge(struct ht_prof *p, struct ht_tables *t, struct ht_cost *k)
+ht_prof_keep(struct ht_prof *p,
+    bool (*keep)(void *arg, const struct ht_prof_row *row), void *arg)
 {
-	struct merge m = {.p = p, .t = t};
+	size_t i, n = 0;
+	bool fresh;
+
+	ht_map_clear(&p->rows);
+	for (i = 0; i < p->nrow; i++) {
+		struct ht_prof_row *row = &p->row[i];
+
+		if (!keep(arg, row)) {
+			ht_hist_release(&row->life);
+			continue;
+		}
+		*row_slot(p, row, &fresh) = n + 1;
+		p->row[n++] = *row;
+	}
+	p->nrow = n;
+	ht_prof_sum(p);
+}
+
+void
+ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more)
+{
+	ht_plus(&to->allocs, more->allocs);
+	ht_plus(&to->temporary, more->temporary);
+	ht_plus(&to->leaked, more->leaked);
+	ht_plus(&to->peak, more->peak);
+	ht_plus(&to->others, more->others);
+	ht_hist_merge(&to->life, &more->life);
+}
+
+struct ht_sum
+ht_row_sum(const struct ht_prof_row *row)
+{
+	return (struct ht_sum){
+	    .allocs = row->allocs,
+	    .bytes = ht_times(row->allocs, row->size),
+	    .temporary = row->temporary,
+	    .leaked = ht_times(row->leaked, row->size),
+	    .leaked_blocks = row->leaked,
+	    .peak = ht_times(row->peak, row->size),
+	    .peak_blocks = row->peak,
+	    .others = row->others,
+	};
+}
+
+void
+ht_prof_sum(struct ht_prof *p)
+{
 	size_t i;
 
-	m.text = ht_calloc(t->text.count + 1, sizeof *m.text);
-	m.frame = ht_calloc(t->nframe + 1, sizeof *m.frame);
-	m.stack = ht_calloc(t->nstack + 1, sizeof *m.stack);
-	ht_cost_finish(k, t);
-	map_stacks(&m);
-	for (i = 0; i < t->ncls; i++) {
-		if (t->cls[i].allocs == 0)
-			continue;
-		ht_sum_class(sum_of(p, m.stack[t->cls[i].stack]), &t->cls[i]);
-		ht_sum_class(&p->sum, &t->cls[i]);
+	p->sum = (struct ht_sum){0};
+	for (i = 0; i < p->nrow; i++) {
+		struct ht_sum sum = ht_row_sum(&p->row[i]);
+
+		ht_sum_add(&p->sum, &sum);
 	}
-	merge_header(&m, k);
-	free(m.text);
-	free(m.frame);
-	free(m.stack);
-	ht_str_release(&m.key);
+}
+
+void
+ht_prof_origin(struct ht_prof *p, const struct ht_prof_origin *o)
+{
+	struct ht_prof_origin *to;
+
+	for (to = p->origin; to < p->origin + p->norigin; to++)
+		if (to->command == o->command && to->tool == o->tool &&
+		    to->end == o->end && to->end_value == o->end_value)
+			break;
+	if (to == p->origin + p->norigin) {
+		HT_GROW(p->origin, p->origin_cap, p->norigin + 1);
+		to = &p->origin[p->norigin++];
+		*to = *o;
+		return;
+	}
+	ht_plus(&to->traces, o->traces);
 }
 
 void
 ht_prof_release(struct ht_prof *p)
 {
+	size_t i;
+
+	for (i = 0; i < p->nrow; i++)
+		ht_hist_release(&p->row[i].life);
 	ht_intern_release(&p->text);
 	ht_intern_release(&p->keys);
+	ht_intern_release(&p->suppression);
 	ht_map_release(&p->children);
+	ht_map_release(&p->rows);
+	ht_series_release(&p->series);
 	free(p->frame);
 	free(p->fn);
 	free(p->stack);
-	free(p->cost);
+	free(p->row);
+	free(p->origin);
 	memset(p, 0, sizeof *p);
+}
+
+/* --- numbers of the whole --------------------------------------------------
+ */
+
+static void
+raise_to(uint64_t *to, uint64_t v)
+{
+	*to = v > *to ? v : *to;
+}
+
+static void
+add_peak(struct ht_prof *p, uint64_t peak, uint64_t ms)
+{
+	if (p->traces == 0 || peak > p->largest_peak ||
+	    (peak == p->largest_peak && ms < p->peak_ms)) {
+		p->largest_peak = peak;
+		p->peak_ms = ms;
+	}
+}
+
+static void
+add_start(struct ht_prof *p, uint64_t first, uint64_t last)
+{
+	if (first && (p->first_start == 0 || first < p->first_start))
+		p->first_start = first;
+	raise_to(&p->last_start, last);
+}
+
+static void
+add_suppressions(struct ht_prof *p, const struct ht_intern *from)
+{
+	uint32_t i;
+
+	for (i = 1; i <= from->count; i++)
+		ht_intern_add(&p->suppression, ht_intern_get(from, i),
+		    ht_intern_len(from, i), NULL);
+}
+
+/* --- a trace ----------------------------------------------------------------
+ */
+
+void
+ht_merge_begin(struct ht_merge *m, struct ht_prof *p, struct ht_tables *t)
+{
+	m->p = p;
+	m->t = t;
+	if (m->text_cap)
+		memset(m->text, 0, m->text_cap * sizeof *m->text);
+	if (m->frame_cap)
+		memset(m->frame, 0, m->frame_cap * sizeof *m->frame);
+	if (m->stack_cap)
+		memset(m->stack, 0, m->stack_cap * sizeof *m->stack);
+	if (m->row_cap)
+		memset(m->row, 0, m->row_cap * sizeof *m->row);
+}
+
+void
+ht_merge_release(struct ht_merge *m)
+{
+	free(m->text);
+	free(m->frame);
+	free(m->stack);
+	free(m->row);
+	memset(m, 0, sizeof *m);
+}
+
+static uint32_t
+map_text(struct ht_merge *m, uint32_t id)
+{
+	const struct ht_intern *from = &m->t->text;
+
+	if (id == 0)
+		return 0;
+	HT_GROW(m->text, m->text_cap, from->count + 1);
+	if (m->text[id] == 0)
+		m->text[id] = ht_intern_add(&m->p->text,
+		    ht_intern_get(from, id), ht_intern_len(from, id), NULL);
+	return m->text[id];
+}
+
+/* Where the address is not all that is known, it is no part of it. */
+static uint32_t
+map_frame(struct ht_merge *m, uint32_t id)
+{
+	const struct ht_tables *t = m->t;
+	const struct ht_frame *from;
+	struct ht_frame f = {0};
+	struct ht_frame_fn *fn;
+	uint32_t i;
+
+	if (id == 0)
+		return 0;
+	HT_GROW(m->frame, m->frame_cap, t->nframe + 1);
+	if (m->frame[id])
+		return m->frame[id];
+	from = &t->frame[id - 1];
+	f.symbolised = from->symbolised;
+	f.module = map_text(m, from->module);
+	f.count = from->count;
+	if (f.module == 0 && f.count == 0)
+		f.offset = from->ip;
+	else if (!f.symbolised)
+		f.offset = from->offset;
+	fn = ht_malloc((f.count + 1) * sizeof *fn);
+	for (i = 0; i < f.count; i++) {
+		fn[i] = t->fn[from->first + i];
+		fn[i].function = map_text(m, fn[i].function);
+		fn[i].file = map_text(m, fn[i].file);
+	}
+	m->frame[id] = ht_prof_frame(m->p, f, fn);
+	free(fn);
+	return m->frame[id];
+}
+
+/* Its callers that are not known yet come first, from the root on. */
+static uint32_t
+map_stack(struct ht_merge *m, uint32_t id)
+{
+	const struct ht_stack *s = m->t->stack;
+	uint32_t top = 0, below, parent;
+
+	HT_GROW(m->stack, m->stack_cap, m->t->nstack + 1);
+	/* The way back is kept where the answers will be. */
+	while (id && !m->stack[id]) {
+		m->stack[id] = top;
+		top = id;
+		id = s[id - 1].parent;
+	}
+	parent = id ? m->stack[id] : 0;
+	for (; top; top = below) {
+		below = m->stack[top];
+		parent =
+		    ht_prof_stack(m->p, parent, map_frame(m, s[top - 1].frame));
+		m->stack[top] = parent;
+	}
+	return parent;
+}
+
+static uint32_t
+map_thread(struct ht_merge *m, uint32_t thread)
+{
+	const struct ht_tables *t = m->t;
+	char name[32];
+
+	if (!t->ours)
+		return 0;
+	if (thread > 1 && t->thread[thread - 1].name)
+		return map_text(m, t->thread[thread - 1].name);
+	snprintf(name, sizeof name, thread == 1 ? "main" : "thread %u", thread);
+	return ht_intern_add(&m->p->text, name, strlen(name), NULL);
+}
+
+uint32_t
+ht_merge_row(struct ht_merge *m, uint32_t cls)
+{
+	const struct ht_class *c = &m->t->cls[cls];
+	uint32_t stack, kind;
+
+	HT_GROW(m->row, m->row_cap, m->t->ncls);
+	if (m->row[cls])
+		return m->row[cls];
+	stack = map_stack(m, c->stack);
+	kind = c->stack ? map_text(m, m->t->stack[c->stack - 1].kind) : 0;
+	m->row[cls] =
+	    ht_prof_row(m->p, stack, c->size, map_thread(m, c->thread), kind);
+	return m->row[cls];
+}
+
+/* The ages of a class's blocks: those that a free does not tell are 0. */
+static void
+merge_life(struct ht_merge *m, struct ht_prof_row *row, const struct ht_cost *k,
+    uint32_t cls, const struct ht_class *c)
+{
+	uint64_t frees = c->allocs - c->live, aged = 0;
+
+	if (cls < k->nlife) {
+		ht_plus(&row->others, k->life[cls].others);
+		ht_hist_merge(&row->life, &k->life[cls].age);
+		aged = ht_hist_total(&k->life[cls].age);
+	}
+	if (m->t->ours && frees > aged)
+		ht_hist_add(&row->life, 0, frees - aged);
+}
+
+static void
+merge_header(struct ht_merge *m, const struct ht_cost *k)
+{
+	struct ht_prof *p = m->p;
+	const struct ht_tables *t = m->t;
+	struct ht_prof_origin o = {.end = t->end,
+	    .end_value = t->end_value,
+	    .traces = 1,
+	    .command = map_text(m, t->command ? t->command : t->exe),
+	    .tool = map_text(m, t->tool)};
+
+	add_peak(p, k->peak, k->peak_ms);
+	add_start(p, t->start, t->start);
+	ht_prof_origin(p, &o);
+	ht_series_merge(&p->series, &k->series);
+	p->traces++;
+	p->truncated += t->end == HT_END_TRUNCATED;
+	p->attached += t->attached;
+	p->sampled += t->sampled != 0;
+	ht_plus(&p->runtime_ms, t->ms);
+	raise_to(&p->longest_ms, t->ms);
+	raise_to(&p->peak_rss, ht_times(t->peak_rss, t->page_size));
+	raise_to(&p->own_rss, ht_times(t->own_rss, t->page_size));
+	ht_plus(&p->lost, t->lost);
+	ht_plus(&p->unseen, t->unseen);
+	ht_plus(&p->missed, t->missed);
+	p->overflow |= k->overflow;
+}
+
+void
+ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
+    const struct ht_class *cls, size_t ncls)
+{
+	struct ht_prof *p = m->p;
+	uint32_t i;
+
+	for (i = 0; i < ncls; i++) {
+		const struct ht_class *c = &cls[i];
+		struct ht_prof_row *row, more = {.allocs = c->allocs,
+					     .temporary = c->temporary,
+					     .leaked = c->live,
+					     .peak = c->peak};
+		struct ht_sum sum;
+		uint32_t id;
+
+		if (c->allocs == 0 && c->peak == 0)
+			continue;
+		id = ht_merge_row(m, i);
+		row = &p->row[id - 1];
+		ht_row_add(row, &more);
+		merge_life(m, row, k, i, c);
+		more.size = c->size;
+		more.others = i < k->nlife ? k->life[i].others : 0;
+		sum = ht_row_sum(&more);
+		ht_sum_add(&p->sum, &sum);
+	}
+	for (i = 1; i < m->stack_cap && i <= m->t->nstack; i++)
+		if (m->stack[i])
+			p->stack[m->stack[i] - 1].cut |= m->t->stack[i - 1].cut;
+	merge_header(m, k);
+}
+
+/* --- a profile --------------------------------------------------------------
+ */
+
+/* The texts, or the frames, or the stacks of `more`, as ids of `p`. */
+static uint32_t *
+add_texts(struct ht_prof *p, const struct ht_intern *from)
+{
+	uint32_t *to = ht_calloc(from->count + 1, sizeof *to);
+	uint32_t i;
+
+	for (i = 1; i <= from->count; i++)
+		to[i] = ht_intern_add(&p->text, ht_intern_get(from, i),
+		    ht_intern_len(from, i), NULL);
+	return to;
+}
+
+static uint32_t *
+add_frames(struct ht_prof *p, const struct ht_prof *more, const uint32_t *text)
+{
+	uint32_t *to = ht_calloc(more->nframe + 1, sizeof *to);
+	struct ht_frame_fn *fn = NULL;
+	size_t i, cap = 0;
+	uint32_t k;
+
+	for (i = 0; i < more->nframe; i++) {
+		struct ht_frame f = more->frame[i];
+
+		HT_GROW(fn, cap, f.count);
+		for (k = 0; k < f.count; k++) {
+			fn[k] = more->fn[f.first + k];
+			fn[k].function = text[fn[k].function];
+			fn[k].file = text[fn[k].file];
+		}
+		f.module = text[f.module];
+		to[i + 1] = ht_prof_frame(p, f, fn);
+	}
+	free(fn);
+	return to;
+}
+
+static uint32_t *
+add_stacks(struct ht_prof *p, const struct ht_prof *more, const uint32_t *frame)
+{
+	uint32_t *to = ht_calloc(more->nstack + 1, sizeof *to);
+	size_t i;
+
+	for (i = 0; i < more->nstack; i++) {
+		const struct ht_stack *s = &more->stack[i];
+
+		to[i + 1] = ht_prof_stack(p, to[s->parent], frame[s->frame]);
+		p->stack[to[i + 1] - 1].cut |= s->cut;
+	}
+	return to;
+}
+
+uint32_t *
+ht_prof_rows(struct ht_prof *p, const struct ht_prof *more)
+{
+	uint32_t *row = ht_calloc(more->nrow + 1, sizeof *row);
+	uint32_t *text = add_texts(p, &more->text);
+	uint32_t *frame = add_frames(p, more, text);
+	uint32_t *stack = add_stacks(p, more, frame);
+	size_t i;
+
+	for (i = 0; i < more->nrow; i++) {
+		const struct ht_prof_row *r = &more->row[i];
+
+		row[i] = ht_prof_row(p, stack[r->stack], r->size,
+		    text[r->thread], text[r->kind]);
+	}
+	free(text);
+	free(frame);
+	free(stack);
+	return row;
+}
+
+static uint32_t
+add_text(struct ht_prof *p, const struct ht_prof *more, uint32_t id)
+{
+	return id ? ht_intern_add(&p->text, ht_intern_get(&more->text, id),
+			ht_intern_len(&more->text, id), NULL)
+		  : 0;
+}
+
+static void
+add_header(struct ht_prof *p, const struct ht_prof *more)
+{
+	size_t i;
+
+	for (i = 0; i < more->norigin; i++) {
+		struct ht_prof_origin o = more->origin[i];
+
+		o.command = add_text(p, more, o.command);
+		o.tool = add_text(p, more, o.tool);
+		ht_prof_origin(p, &o);
+	}
+	if (more->traces > 0)
+		add_peak(p, more->largest_peak, more->peak_ms);
+	add_start(p, more->first_start, more->last_start);
+	add_suppressions(p, &more->suppression);
+	ht_series_merge(&p->series, &more->series);
+	ht_plus(&p->traces, more->traces);
+	ht_plus(&p->truncated, more->truncated);
+	ht_plus(&p->attached, more->attached);
+	ht_plus(&p->sampled, more->sampled);
+	ht_plus(&p->runtime_ms, more->runtime_ms);
+	raise_to(&p->longest_ms, more->longest_ms);
+	raise_to(&p->peak_rss, more->peak_rss);
+	raise_to(&p->own_rss, more->own_rss);
+	ht_plus(&p->lost, more->lost);
+	ht_plus(&p->unseen, more->unseen);
+	ht_plus(&p->missed, more->missed);
+	p->overflow |= more->overflow;
+}
+
+void
+ht_prof_add(struct ht_prof *p, const struct ht_prof *more)
+{
+	uint32_t *row = ht_prof_rows(p, more);
+	size_t i;
+
+	for (i = 0; i < more->nrow; i++)
+		ht_row_add(&p->row[row[i] - 1], &more->row[i]);
+	free(row);
+	ht_sum_add(&p->sum, &more->sum);
+	add_header(p, more);
 }

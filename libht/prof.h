@@ -1,31 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A profile: the costs of stacks, of one trace or of many. Level 4.
+ * A profile: what one trace or many cost, by stack, size and thread. Level 4.
  *
  * Symbols identify a frame, not addresses: module, functions, files and
- * lines; in a trace that is not symbolised, module and offset. So traces of
- * different runs, or of rebuilt programs, add up.
+ * lines; in a trace that is not symbolised, module and offset. Names identify
+ * a thread, not numbers: "main" is the first one, one without a name is
+ * "thread N". So traces of different runs, or of rebuilt programs, add up.
+ *
+ * To merge is commutative and associative: numbers add, or the largest
+ * counts, and nothing depends on the order of rows, stacks and texts. Sums
+ * that do not fit stay at the largest number.
  */
 #ifndef HT_PROF_H
 #define HT_PROF_H
 
 #include "libht/base.h"
 #include "libht/cost.h"
+#include "libht/hist.h"
 #include "libht/intern.h"
 #include "libht/map.h"
+#include "libht/series.h"
 #include "libht/stack.h"
 
-/* A node of the tree of all stacks. */
-struct ht_prof_stack {
-	uint32_t frame;	    /* frame[frame - 1]; 0 unknown */
-	uint32_t parent;    /* smaller than its own id; 0 at the root */
-	uint32_t cost : 31; /* cost[cost - 1]; 0: nothing was allocated by it */
-	uint32_t cut : 1;
+/* The costs of one class of allocations; all are blocks. What they are in
+ * bytes follows from the size (ht_row_sum). */
+struct ht_prof_row {
+	uint32_t stack;	 /* 0: not known at all */
+	uint32_t thread; /* a text; 0 not known: heaptrack's files */
+	uint32_t kind;	 /* a text, of `#K`; 0: malloc's family */
+	uint64_t size;
+	uint64_t allocs, temporary, leaked, peak;
+	uint64_t others; /* frees by another thread */
+	/* Ages at the free, ms. Of heaptrack's files they are not known: those
+	 * frees are not in it. */
+	struct ht_hist life;
 };
 
-struct ht_prof_cost {
-	uint32_t stack; /* 0: the stack is not known at all */
-	struct ht_sum sum;
+/* Where the profile is from: traces that are alike in these. */
+struct ht_prof_origin {
+	uint32_t command, tool; /* texts */
+	enum ht_end end;
+	uint64_t end_value;
+	uint64_t traces;
 };
 
 struct ht_prof {
@@ -34,31 +50,75 @@ struct ht_prof {
 	size_t nframe, frame_cap;
 	struct ht_frame_fn *fn;
 	size_t nfn, fn_cap;
-	struct ht_prof_stack *stack;
+	struct ht_stack *stack; /* a tree; `kind` is not used */
 	size_t nstack, stack_cap;
-	struct ht_prof_cost *cost;
-	size_t ncost, cost_cap;
+	struct ht_prof_row *row; /* row[id - 1] */
+	size_t nrow, row_cap;
 	struct ht_intern keys;	/* of frames */
 	struct ht_map children; /* (parent, frame) to stack */
-	uint32_t unknown;	/* the cost of stack 0 */
+	struct ht_map rows;	/* hash of a row's key to its id */
 
 	/* Over all traces; `sum.peak` is the sum of their peaks. */
-	uint64_t traces, truncated;
+	uint64_t traces, truncated, attached, sampled; /* so many of them */
 	struct ht_sum sum;
-	uint64_t runtime_ms;		/* the sum */
-	uint64_t largest_peak, peak_ms; /* of the trace with the largest */
-	uint64_t peak_rss, own_rss;	/* bytes, the largest */
+	uint64_t runtime_ms, longest_ms; /* the sum, the largest */
+	uint64_t largest_peak, peak_ms;	 /* of the trace with the largest; of
+					  * two that have it, the first moment */
+	uint64_t peak_rss, own_rss;	 /* bytes, the largest */
 	uint64_t lost, unseen, missed;
-	bool attached, sampled, overflow;
-
-	/* Of the trace merged last. */
-	uint32_t command; /* a text, 0 none */
-	enum ht_end end;
-	uint64_t end_value;
+	uint64_t first_start, last_start; /* s since 1970; 0 not known */
+	bool overflow;
+	struct ht_series series;
+	struct ht_prof_origin *origin; /* no two alike; in no order */
+	size_t norigin, origin_cap;
+	struct ht_intern suppression; /* of `S` lines, with `leak:` */
 };
 
-/* Adds a trace, once it has ended (HT_EV_END). Settles the cost. */
-void ht_prof_merge(struct ht_prof *p, struct ht_tables *t, struct ht_cost *k);
+/* The sum of one row. */
+struct ht_sum ht_row_sum(const struct ht_prof_row *row);
+
+/* Ids of what is in the profile, made when new. A frame's texts are of
+ * p->text; its `fn` are the functions, f.count of them; f.first and f.ip do
+ * not matter. */
+uint32_t ht_prof_frame(
+    struct ht_prof *p, struct ht_frame f, const struct ht_frame_fn *fn);
+uint32_t ht_prof_stack(struct ht_prof *p, uint32_t parent, uint32_t frame);
+uint32_t ht_prof_row(struct ht_prof *p, uint32_t stack, uint64_t size,
+    uint32_t thread, uint32_t kind);
+/* Adds costs, and the lifetimes, to those of a row; keys are not looked at. */
+void ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more);
+/* Adds the same, or another, origin's traces. */
+void ht_prof_origin(struct ht_prof *p, const struct ht_prof_origin *o);
+/* p->sum, after the rows have changed. */
+void ht_prof_sum(struct ht_prof *p);
+/* Drops the rows that are not to be kept: ids of rows change. */
+void ht_prof_keep(struct ht_prof *p,
+    bool (*keep)(void *arg, const struct ht_prof_row *row), void *arg);
+
+/* A trace on its way into a profile. */
+struct ht_merge {
+	struct ht_prof *p;
+	struct ht_tables *t;
+	/* Ids of the trace to those of the profile, 0 not known yet. */
+	uint32_t *text, *frame, *stack, *row;
+	size_t text_cap, frame_cap, stack_cap, row_cap;
+};
+
+/* For a trace that begins; keeps memory of the one before. */
+void ht_merge_begin(struct ht_merge *m, struct ht_prof *p, struct ht_tables *t);
+/* The row of a class, as soon as the tables have it: 1 … p->nrow. */
+uint32_t ht_merge_row(struct ht_merge *m, uint32_t cls);
+/* Adds what the trace cost, once it has ended (HT_EV_END) and `k` is settled.
+ * `cls` has the costs of the classes: the tables' own, or a window's. */
+void ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
+    const struct ht_class *cls, size_t ncls);
+void ht_merge_release(struct ht_merge *m);
+
+/* Adds another profile. */
+void ht_prof_add(struct ht_prof *p, const struct ht_prof *more);
+/* Symbols, and row i of `more` as row[i] (id - 1) of `p`, without its costs:
+ * what ht_prof_add begins with. The array is the caller's. */
+uint32_t *ht_prof_rows(struct ht_prof *p, const struct ht_prof *more);
 void ht_prof_release(struct ht_prof *p);
 
 #endif

@@ -78,7 +78,7 @@ compare() {
 	run heaptrack_print -a0 -p0 -T0 -l0 --disable-builtin-suppressions \
 	    --disable-embedded-suppressions "$file"
 	mv out print
-	run "$BIN/ht-top" --totals "$file"
+	run "$BIN/ht-top" --totals --disable-builtin-suppressions "$file"
 	is "$status $(err)" "0 " "$name: read in silence"
 	mv out totals
 	is "$(total allocations)" "$(theirs 'calls to allocation functions')" \
@@ -173,15 +173,15 @@ for name in jq sqlite cppcheck python; do
 	compare "$name" "$name.zst"
 	# The raw file: ours reads it as it is, theirs interprets it first.
 	"$interpret" <"$name.raw" >"$name.interpreted" 2>/dev/null
-	run "$BIN/ht-top" --totals "$name.raw"
+	run "$BIN/ht-top" --totals --disable-builtin-suppressions "$name.raw"
 	is "$status $(err)" "0 " "$name: raw, read in silence"
 	mv out raw.totals
-	run "$BIN/ht-top" --totals "$name.interpreted"
+	run "$BIN/ht-top" --totals --disable-builtin-suppressions "$name.interpreted"
 	same raw.totals out "$name: raw as interpreted"
 	gzip -c "$name.raw" >"$name.raw.gz"
-	run "$BIN/ht-top" --totals "$name.raw.gz"
+	run "$BIN/ht-top" --totals --disable-builtin-suppressions "$name.raw.gz"
 	same raw.totals out "$name: raw, gzip"
-	run "$BIN/ht-top" --totals "$name.raw.zst"
+	run "$BIN/ht-top" --totals --disable-builtin-suppressions "$name.raw.zst"
 	same raw.totals out "$name: raw, zstd"
 done
 gzip -c jq.interpreted >jq.gz

@@ -24,6 +24,7 @@ more() {
 more 1000 50
 few=$more
 more 6000 50
-between 0 $more $((few + 1000000)) 'six times the threads: no more memory'
+# What a thread left behind (a prefix, frames) would be 100 MB.
+between 0 $more $((few + 4000000)) 'six times the threads: no more memory'
 more 1000 200
 done_testing

@@ -295,9 +295,11 @@ symbolize() {
 	    "$(head -n 20 "$TMP/sym.err")"
 }
 
-# totals FILE: what `ht-top --totals` says; `total NAME` prints one.
+# totals FILE: what `ht-top --totals` says, every leak included; `total NAME`
+# prints one.
 totals() {
-	timeout -k 5 "${LIMIT:-60}" "$BIN/ht-top" --totals "$1" \
+	timeout -k 5 "${LIMIT:-60}" "$BIN/ht-top" --totals \
+	    --disable-builtin-suppressions "$1" \
 	    >"$TMP/totals" 2>"$TMP/totals.err"
 	t_rc=$?
 	[ $t_rc = "${2:-0}" ] || fail "ht-top --totals reads $1" \

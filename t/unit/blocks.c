@@ -111,9 +111,10 @@ test_classes(void **state)
 		struct ht_class_info info = {.size = key};
 
 		ht_classes_prefetch(&c, key);
-		assert_int_equal(ht_classes_find(&c, key), fresh ? 0 : *id + 1);
+		assert_int_equal(
+		    ht_classes_find(&c, key)->id, fresh ? 0 : *id + 1);
 		if (fresh)
-			*id = ht_classes_add(&c, key, &info);
+			*id = ht_classes_add(&c, key, true, &info);
 		assert_int_equal(c.info[*id].size, key);
 	}
 	assert_int_equal(c.count, truth.count);

@@ -17,6 +17,7 @@
 
 #define CLASSES 40
 #define STACKS	12
+#define MS	60000 /* no trace is longer */
 
 /* One trace, replayed the slow way: at each new maximum everything is copied.
  */
@@ -24,9 +25,14 @@ struct model {
 	size_t n;
 	uint64_t size[CLASSES];
 	uint32_t stack[CLASSES];
-	uint64_t live[CLASSES], allocs[CLASSES], temporary[CLASSES];
+	uint64_t blocks[CLASSES], allocs[CLASSES], temporary[CLASSES];
 	uint64_t peak[CLASSES];
 	bool undo_temporary[CLASSES];
+	uint64_t age[CLASSES][HT_HIST_BUCKETS], others[CLASSES];
+	uint64_t undo_age[CLASSES];
+	bool undo_other[CLASSES];
+	/* Of each ms, carried into the buckets of a series at the end. */
+	uint64_t high[MS], live[MS], allocs_at[MS];
 	uint64_t now, max, ms, max_ms;
 	long last;
 };
@@ -45,13 +51,15 @@ rnd(uint64_t n)
 static void
 up(struct model *m, size_t c)
 {
-	m->live[c]++;
+	m->blocks[c]++;
 	m->now += m->size[c];
+	if (m->now > m->high[m->ms])
+		m->high[m->ms] = m->now;
 	if (m->now <= m->max)
 		return;
 	m->max = m->now;
 	m->max_ms = m->ms;
-	memcpy(m->peak, m->live, sizeof m->peak);
+	memcpy(m->peak, m->blocks, sizeof m->peak);
 }
 
 static void
@@ -62,20 +70,29 @@ one_event(struct model *m, struct ht_out *out)
 	uint64_t what = rnd(100);
 
 	if (what < 2) {
-		m->ms += rnd(30);
+		uint64_t ms = m->ms + rnd(rnd(4) ? 30 : 9000);
+
+		for (; m->ms < ms && m->ms < MS - 1; m->high[m->ms] = m->now)
+			m->live[m->ms++] = m->now;
 		ht_evwrite_time(out, m->ms);
 		return;
 	}
 	if (what < 52) {
 		m->allocs[c]++;
+		m->allocs_at[m->ms]++;
 		up(m, c);
 		m->last = (long)c;
 		ht_evwrite_alloc(out, (uint32_t)c, rnd(9) ? 0 : rnd(1 << 30));
 		return;
 	}
-	if (what < 55 && m->live[c] < m->allocs[c]) {
+	if (what < 55 && m->blocks[c] < m->allocs[c]) {
 		m->temporary[c] -= m->undo_temporary[c];
 		m->undo_temporary[c] = false;
+		if (m->undo_age[c])
+			m->age[c][ht_hist_bucket(m->undo_age[c])]--;
+		m->others[c] -= m->undo_other[c];
+		m->undo_age[c] = m->undo_other[c] = 0;
+		m->last = -1;
 		up(m, c);
 		ht_evwrite_unfree(
 		    out, (uint32_t)c, rnd(2) ? 0 : 1 + rnd(1 << 30));
@@ -83,17 +100,21 @@ one_event(struct model *m, struct ht_out *out)
 	}
 	if (what < 80 && m->last >= 0)
 		c = (size_t)m->last;
-	if (m->live[c] == 0)
+	if (m->blocks[c] == 0)
 		return;
 	rule = m->last == (long)c;
 	temporary = rnd(4) ? rule : !rule;
-	m->live[c]--;
+	m->blocks[c]--;
 	m->now -= m->size[c];
 	m->temporary[c] += temporary;
 	m->undo_temporary[c] = temporary;
 	m->last = -1;
-	ht_evwrite_free(out, (uint32_t)c, rnd(3) ? 0 : rnd(1 << 20),
-	    rnd(5) ? 0 : 1,
+	m->undo_age[c] = rnd(3) ? 0 : rnd(1 << 20);
+	m->undo_other[c] = rnd(5) == 0;
+	if (m->undo_age[c])
+		m->age[c][ht_hist_bucket(m->undo_age[c])]++;
+	m->others[c] += m->undo_other[c];
+	ht_evwrite_free(out, (uint32_t)c, m->undo_age[c], m->undo_other[c],
 	    temporary == rule ? HT_TEMP_RULE
 	    : temporary	      ? HT_TEMP_YES
 			      : HT_TEMP_NO,
@@ -123,6 +144,40 @@ write_trace(struct model *m, struct ht_out *out, size_t events, enum ht_end end)
 	ht_evwrite_end(out, end, 0);
 }
 
+/* Every bucket of the series is what the ms in it say. */
+static void
+check_series(const struct model *m, const struct ht_series *s)
+{
+	uint64_t i, k;
+
+	assert_int_equal(s->n, (m->ms >> s->shift) + 1);
+	for (i = 0; i < s->n; i++) {
+		uint64_t from = i << s->shift, to = (i + 1) << s->shift;
+		uint64_t max = from ? m->live[from - 1] : 0, allocs = 0;
+
+		for (k = from; k < to && k <= m->ms; k++) {
+			max = m->high[k] > max ? m->high[k] : max;
+			allocs += m->allocs_at[k];
+		}
+		assert_int_equal(s->bucket[i].max, max);
+		assert_int_equal(s->bucket[i].allocs, allocs);
+		assert_int_equal(s->bucket[i].end,
+		    to - 1 < m->ms ? m->live[to - 1] : m->now);
+	}
+}
+
+static void
+check_lives(const struct model *m, const struct ht_cost *k, size_t c)
+{
+	static const struct ht_life none;
+	const struct ht_life *l = c < k->nlife ? &k->life[c] : &none;
+	unsigned b;
+
+	assert_int_equal(l->others, m->others[c]);
+	for (b = 0; b < HT_HIST_BUCKETS; b++)
+		assert_int_equal(ht_hist_get(&l->age, b), m->age[c][b]);
+}
+
 static void
 check(const struct model *m, struct ht_tables *t, struct ht_cost *k)
 {
@@ -135,11 +190,13 @@ check(const struct model *m, struct ht_tables *t, struct ht_cost *k)
 	assert_int_equal(k->peak_ms, m->max_ms);
 	for (i = 0; i < m->n; i++) {
 		assert_int_equal(t->cls[i].size, m->size[i]);
-		assert_int_equal(t->cls[i].live, m->live[i]);
+		assert_int_equal(t->cls[i].live, m->blocks[i]);
 		assert_int_equal(t->cls[i].allocs, m->allocs[i]);
 		assert_int_equal(t->cls[i].temporary, m->temporary[i]);
 		assert_int_equal(t->cls[i].peak, m->peak[i]);
+		check_lives(m, k, i);
 	}
+	check_series(m, &k->series);
 }
 
 static void
@@ -156,6 +213,7 @@ random_streams(void **state)
 		struct ht_evread *r;
 		struct ht_cost k = {0};
 		struct ht_prof p = {0};
+		struct ht_merge merge = {0};
 		struct ht_event ev;
 		uint64_t peak = 0;
 		int rc, n = 0;
@@ -167,6 +225,8 @@ random_streams(void **state)
 		r = ht_evread_open(path, NULL);
 		while ((rc = ht_evread_next(r, &ev)) != 0) {
 			assert_int_equal(rc, 1);
+			if (ev.kind == HT_EV_VERSION)
+				ht_merge_begin(&merge, &p, &r->t);
 			ht_cost_event(&k, &r->t, &ev);
 			/* To settle in between must change nothing. */
 			if (rnd(50) == 0)
@@ -176,13 +236,14 @@ random_streams(void **state)
 			assert_int_equal(ev.end, HT_END_EXIT);
 			peak += m[n].max;
 			check(&m[n++], &r->t, &k);
-			ht_prof_merge(&p, &r->t, &k);
-			k = (struct ht_cost){0};
+			ht_merge_end(&merge, &k, r->t.cls, r->t.ncls);
+			ht_cost_clear(&k);
 		}
 		assert_int_equal(n, 3);
 		assert_int_equal(p.traces, 3);
 		assert_int_equal(p.sum.peak, peak);
 		assert_int_equal(ht_evread_close(r), 0);
+		ht_merge_release(&merge);
 		ht_prof_release(&p);
 	}
 	unlink(path);
@@ -192,11 +253,11 @@ random_streams(void **state)
 static void
 large_sums(void **state)
 {
-	struct ht_class c = {.size = UINT64_C(1) << 55, .allocs = 1 << 12};
-	struct ht_sum sum = {0};
+	struct ht_prof_row row = {.size = UINT64_C(1) << 55, .allocs = 1 << 12};
+	struct ht_sum sum;
 
 	(void)state;
-	ht_sum_class(&sum, &c);
+	sum = ht_row_sum(&row);
 	assert_true(sum.bytes == UINT64_MAX);
 	ht_sum_add(&sum, &sum);
 	assert_true(sum.bytes == UINT64_MAX);

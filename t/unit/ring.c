@@ -50,9 +50,15 @@ ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages)
 }
 
 void
-ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec)
+ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec, size_t n)
 {
-	(void)t, (void)rec;
+	(void)t, (void)rec, (void)n;
+}
+
+size_t
+ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n)
+{
+	return (void)t, (void)rec, (void)n, 0;
 }
 
 /* The consumer: each thread's records come whole and in its order. */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libht/err.h"
+#include "libht/load.h"
+#include "libht/mem.h"
+#include "libht/window.h"
+
+/* What is read, all inputs after each other. */
+struct loading {
+	struct ht_load *l;
+	struct ht_prof *p;
+	const char *path;
+	struct ht_merge merge;
+	struct ht_cost cost;
+	struct ht_window window;
+	/* How long the traces of this input run: for windows in percent. */
+	uint64_t *runtime;
+	size_t nruntime, cap, trace;
+};
+
+/* --- percentages
+ * -------------------------------------------------------------- */
+
+/* Reads the input once for nothing but the run times. Its errors are told the
+ * second time. */
+static int
+find_runtimes(struct loading *g)
+{
+	const char *path =
+	    g->path && strcmp(g->path, "-") ? g->path : "/dev/stdin";
+	struct ht_error err = {""};
+	struct ht_evread *r;
+	struct ht_event ev;
+	struct stat st;
+	int rc;
+
+	g->nruntime = 0;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		ht_warn("%s: a window in percent needs a file, which can be"
+			" read twice",
+		    strcmp(path, "/dev/stdin") ? path : "stdin");
+		return -1;
+	}
+	r = ht_evread_open(path, &err);
+	if (r == NULL)
+		return 0;
+	while ((rc = ht_evread_next(r, &ev)) != 0) {
+		if (rc < 0 || ev.kind != HT_EV_END)
+			continue;
+		HT_GROW(g->runtime, g->cap, g->nruntime + 1);
+		g->runtime[g->nruntime++] = r->t.ms;
+	}
+	ht_evread_close(r);
+	return 0;
+}
+
+/* --- events
+ * -------------------------------------------------------------------- */
+
+static void
+begin_trace(struct loading *g, struct ht_tables *t)
+{
+	const struct ht_query *q = g->l->query;
+	uint64_t ms = g->trace < g->nruntime ? g->runtime[g->trace] : 0;
+	uint64_t from, to;
+
+	g->trace++;
+	ht_cost_clear(&g->cost);
+	ht_merge_begin(&g->merge, g->p, t);
+	ht_query_window(q, ms, &from, &to);
+	ht_window_begin(&g->window, from, to);
+}
+
+static void
+end_trace(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
+{
+	const struct ht_query *q = g->l->query;
+
+	if (ev->end == HT_END_EXEC && !q->all_images) {
+		g->l->left_out++;
+	} else if (ht_query_windowed(q)) {
+		ht_merge_end(
+		    &g->merge, &g->cost, g->window.cls, g->window.ncls);
+	} else {
+		ht_cost_finish(&g->cost, t);
+		ht_merge_end(&g->merge, &g->cost, t->cls, t->ncls);
+	}
+}
+
+/* What is not an event of a block: they are most, and cost nothing more. */
+static void
+other_event(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
+{
+	if (ev->kind == HT_EV_VERSION)
+		begin_trace(g, t);
+	else if (ev->kind == HT_EV_SUPPRESSION)
+		ht_intern_add(&g->p->suppression, ev->text, ev->len, NULL);
+	else if (ev->kind == HT_EV_END)
+		end_trace(g, t, ev);
+}
+
+static inline bool
+is_block(const struct ht_event *ev)
+{
+	return ev->kind <= HT_EV_UNFREE;
+}
+
+/* Whether the trace has come to its end, if it was followed. */
+static bool
+is_over(const struct loading *g, const struct ht_event *ev)
+{
+	return g->l->query->follow && ev->kind == HT_EV_END &&
+	       ev->end > HT_END_TRUNCATED && ev->end != HT_END_EXEC;
+}
+
+/* The events of an input as they are, which must be fast. */
+static void
+read_plain(struct loading *g, struct ht_evread *r)
+{
+	struct ht_event ev;
+	int rc;
+
+	while ((rc = ht_evread_next(r, &ev)) != 0) {
+		if (ht_unlikely(rc < 0)) {
+			ht_warn("%s", ht_evread_error(r));
+			continue;
+		}
+		ht_cost_event(&g->cost, &r->t, &ev);
+		if (ht_likely(is_block(&ev)))
+			continue;
+		other_event(g, &r->t, &ev);
+		if (is_over(g, &ev))
+			break;
+	}
+}
+
+/* The same in a window, or for one who wants each event. */
+static void
+read_each(struct loading *g, struct ht_evread *r)
+{
+	bool windowed = ht_query_windowed(g->l->query);
+	struct ht_event ev;
+	int rc;
+
+	while ((rc = ht_evread_next(r, &ev)) != 0) {
+		if (rc < 0) {
+			ht_warn("%s", ht_evread_error(r));
+			continue;
+		}
+		if (ev.kind == HT_EV_VERSION)
+			begin_trace(g, &r->t);
+		if (windowed)
+			ht_window_event(&g->window, &g->cost, &r->t, &ev);
+		else
+			ht_cost_event(&g->cost, &r->t, &ev);
+		if (g->l->event)
+			g->l->event(g->l->arg, &g->merge, &r->t, &ev);
+		if (ev.kind != HT_EV_VERSION && !is_block(&ev))
+			other_event(g, &r->t, &ev);
+		if (is_over(g, &ev))
+			break;
+	}
+}
+
+/* --- inputs
+ * --------------------------------------------------------------------- */
+
+static int
+read_profile(struct loading *g, struct ht_in *in)
+{
+	if (ht_query_windowed(g->l->query) || g->l->event)
+		ht_warn("%s: this is a profile: %s needs events",
+		    ht_in_name(in), g->l->event ? ht_name() : "a window");
+	else
+		ht_warn("%s: this is a profile, not a trace of events",
+		    ht_in_name(in));
+	ht_in_close(in);
+	return -1;
+}
+
+static int
+load_input(struct loading *g)
+{
+	const struct ht_query *q = g->l->query;
+	struct ht_error err = {""};
+	struct ht_evread *r;
+	struct ht_in *in;
+
+	if (ht_query_percent(q) && find_runtimes(g) < 0)
+		return -1;
+	in = ht_in_open(g->path, &err);
+	if (in == NULL) {
+		ht_warn("%s", err.text);
+		return -1;
+	}
+	if (q->follow)
+		ht_in_follow(in);
+	if (ht_in_starts(in, "# ht-profile "))
+		return read_profile(g, in);
+	r = ht_evread_new(in);
+	g->trace = 0;
+	if (ht_query_windowed(q) || g->l->event)
+		read_each(g, r);
+	else
+		read_plain(g, r);
+	return ht_evread_close(r);
+}
+
+int
+ht_load(struct ht_load *l, char *const *path, struct ht_prof *p)
+{
+	struct loading g = {.l = l, .p = p};
+	int rc = 0;
+
+	if (*path == NULL)
+		rc = load_input(&g);
+	for (; *path; path++) {
+		g.path = *path;
+		rc |= load_input(&g);
+	}
+	if (p->overflow) {
+		ht_warn("the sum of live bytes does not fit in 64 bits");
+		rc = -1;
+	}
+	ht_merge_release(&g.merge);
+	ht_cost_clear(&g.cost);
+	ht_window_release(&g.window);
+	free(g.runtime);
+	ht_query_apply(l->query, p);
+	return rc;
+}
