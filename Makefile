@@ -7,6 +7,9 @@
 # make bench       measure beside heaptrack
 # make install     PREFIX (default /usr/local), DESTDIR
 #
+# make lib         build lib/ only; for programs of another libc on this
+#                  machine with OUT and its compiler, as in CC=musl-gcc
+#
 # OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
 # builds the commands with sanitizers; WERROR=1 makes warnings errors; V=1
 # shows the commands.
@@ -47,20 +50,24 @@ cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 libht_libs        = -lz -lzstd -lpthread
 ht-symbolize_libs = -ldw -lelf -liberty
 
-.PHONY: all deps deps-test demo test bench install clean progs format
+.PHONY: all lib deps deps-test demo test bench install clean progs format
 .DELETE_ON_ERROR:
 
-all: $(COMMANDS:%=$(BIN)/%) $(LIB)/libht-preload.so
+all: $(COMMANDS:%=$(BIN)/%) lib
+
+lib: $(LIB)/libht-preload.so
 
 # Everything in the preload library is hidden unless a hook says otherwise. A
 # hook's frame is looked at by what it calls, so it stays until that is done; no
 # builtin of malloc's family may be assumed; nothing may be bound lazily in a
 # hook. No vector registers: a program that calls malloc with a misaligned stack
-# must not die of our spills.
+# must not die of our spills; so none of the libc's inline functions either, as
+# older compilers do not like its atof then.
 PRELOAD = -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec \
           -fno-optimize-sibling-calls -fno-builtin-malloc -fno-builtin-free \
           -fno-builtin-calloc -fno-builtin-realloc -fno-stack-protector \
-          -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only
+          -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only \
+          -D__NO_INLINE__
 ifeq ($(shell uname -m),x86_64)
 PRELOAD += -mcx16
 endif
@@ -83,7 +90,7 @@ $(LIB)/libht-preload.so: $(preload_obj)
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
-	    -Wl,-z,nodelete -o $@ $^
+	    -Wl,-z,nodelete -Wl,--eh-frame-hdr -o $@ $^ -Wl,--as-needed -ldl
 
 .SECONDEXPANSION:
 $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
@@ -102,7 +109,7 @@ $(OBJ)/prog/%: t/prog/%.c
 	@mkdir -p $(@D)
 	@$(call say,CC)
 	$(Q)$(CC) -O2 -g -w -o $@ $< $$(sed -n 's/^.* LINK: \(.*\) \*\/$$/\1/p' $<) \
-	    -lpthread -ldl
+	    -lpthread -ldl -lrt
 
 $(OBJ)/prog/%: t/prog/%.cc
 	@mkdir -p $(@D)

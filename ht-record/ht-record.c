@@ -157,6 +157,8 @@ main(int argc, char *argv[])
 		o.job.ring.flags |= HT_RING_VERIFY;
 	if (getenv("HT_UNPROVED") && *getenv("HT_UNPROVED") == '1')
 		o.job.ring.flags |= HT_RING_UNPROVED;
+	if (getenv("HT_LINK_MAP") && *getenv("HT_LINK_MAP") == '1')
+		o.job.ring.flags |= HT_RING_LINK_MAP;
 	lib = library();
 	symbolize = beside_us("ht-symbolize");
 	o.job.library = lib;

@@ -248,6 +248,7 @@ enum {
 	HT_RING_VERIFY = 2,    /* compare every stack with libunwind's */
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
+	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
 };
 
 /* control */

@@ -71,6 +71,7 @@ llvm-symbolizer    llvm            llvm             llvm        llvm
 rustc              rustc           rust             rust        rust
 gdc                gdc             gcc-gdc          gcc-d       gcc-gdc
 dwz                dwz             dwz              dwz         dwz
+musl-gcc           musl-tools      musl-gcc         musl        -
 strace             strace          strace           strace      strace
 tmux               tmux            tmux             tmux        tmux
 script             bsdutils        util-linux       util-linux  util-linux-misc

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the stack walkers know about x86-64: DWARF register numbers (System V
- * ABI, AMD64 supplement, figure 3.36), the kernel's signal frame, and how to
- * take the registers of the running function.
+ * ABI, AMD64 supplement, figure 3.36), the kernel's signal frame, how to take
+ * the registers of the running function, and where its thread is.
  */
 #ifndef HT_ARCH_H
 #define HT_ARCH_H
@@ -35,6 +35,16 @@ struct ht_regs {
 };
 
 #if defined(__x86_64__)
+/* gcc has __builtin_thread_pointer() here only since 11. */
+static inline uint64_t
+ht_arch_thread_pointer(void)
+{
+	uint64_t tp;
+
+	__asm__("movq %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
 /* The registers that survive a call, as of this very point; inlined, so that
  * the call-frame information of rip is the caller's. */
 static inline __attribute__((always_inline)) void
@@ -54,6 +64,12 @@ ht_arch_capture(struct ht_regs *r)
 			 : "rax", "memory");
 	r->known = 1u << HT_REG_RBX | 1u << HT_REG_RBP | 1u << HT_REG_RSP |
 		   0xfu << HT_REG_R12 | 1u << HT_REG_RIP;
+}
+#else
+static inline uint64_t
+ht_arch_thread_pointer(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
 }
 #endif
 

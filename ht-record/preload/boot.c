@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
 
 static struct ht_live not_started = {HT_NOT_STARTED};
@@ -88,9 +89,15 @@ ht_boot_real(void)
 	NEXT(aligned_alloc);
 	NEXT(memalign);
 	NEXT(valloc);
-	NEXT(pvalloc);
 	NEXT(dlclose);
 	NEXT(prctl);
+	/* Either may be asked for what it has, no more: dlerror would tell. */
+	if (ht_objects_of_musl()) {
+		NEXT(exit);
+		NEXT(pthread_exit);
+	} else {
+		NEXT(pvalloc);
+	}
 #undef NEXT
 	atomic_store_explicit(&state, 2, memory_order_release);
 	return true;
@@ -301,6 +308,7 @@ start(void)
 	ht_slots.first =
 	    (struct ht_rec *)((char *)ht_ring + ht_ring->records_at);
 	ht_slots.mask = ((uint64_t)1 << ht_ring->shift) - 1;
+	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
 	live = map_live();
 	if (!live) {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ht-record/preload/cfi.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
 
-/* glibc 2.35 and later; without it there is no unwind information. */
-#pragma weak _dl_find_object
+#include "ht-record/preload/objects.h"
+#include "ht-record/preload/preload.h"
 
 /* What is taken for the code at an entry point. */
 #define ENTRY_SIZE 128
@@ -181,43 +180,21 @@ skip_pointer(struct bytes *in, uint8_t encoding)
 struct module {
 	const Elf64_Phdr *ph;
 	unsigned nph;
-	uint64_t bias, hdr;
+	uint64_t bias, hdr; /* hdr: of .eh_frame_hdr; 0, nowhere: has none */
 };
-
-static int
-module_headers(struct module *m, const struct dl_find_object *o)
-{
-	const Elf64_Ehdr *e = o->dlfo_map_start;
-
-	/* The executable's headers need not be at its start. */
-	if (o->dlfo_link_map->l_name[0] == '\0') {
-		m->ph = (const Elf64_Phdr *)getauxval(AT_PHDR);
-		m->nph = (unsigned)getauxval(AT_PHNUM);
-		return m->ph ? 0 : -1;
-	}
-	/* A page at least is mapped there; glibc wants them in it, too. */
-	if (memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    e->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    e->e_phentsize != sizeof(Elf64_Phdr) || e->e_phoff % 8 != 0 ||
-	    e->e_phoff > 4096 ||
-	    e->e_phoff + e->e_phnum * sizeof(Elf64_Phdr) > 4096)
-		return -1;
-	m->ph = (const Elf64_Phdr *)((const char *)e + e->e_phoff);
-	m->nph = e->e_phnum;
-	return 0;
-}
 
 static int
 module_find(struct module *m, uint64_t pc)
 {
-	struct dl_find_object o;
+	struct ht_object o;
 
-	if (!_dl_find_object || _dl_find_object((void *)pc, &o) != 0 ||
-	    !o.dlfo_eh_frame || !o.dlfo_link_map)
+	if (!ht_object_find(pc, &o) || !o.headers)
 		return -1;
-	m->hdr = (uintptr_t)o.dlfo_eh_frame;
-	m->bias = o.dlfo_link_map->l_addr;
-	return module_headers(m, &o);
+	m->hdr = o.eh_frame_hdr;
+	m->bias = o.bias;
+	m->ph = o.headers;
+	m->nph = o.nheaders;
+	return 0;
 }
 
 int
@@ -1268,18 +1245,60 @@ is_entry(uint64_t pc)
  * of glibc's __start_context, which leaves for another context.
  */
 static bool
-is_start_context(uint64_t pc)
+is_start_context(const struct bytes *in)
 {
 	/* mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi */
 	static const char code[] = "\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff";
+
+	return in->end - in->p >= (ptrdiff_t)sizeof(code) - 1 &&
+	       memcmp(in->p, code, sizeof(code) - 1) == 0;
+}
+
+/*
+ * Whether main or a thread's function returns here, to musl, which has no
+ * unwind information: the result goes straight to exit or pthread_exit.
+ */
+static bool
+is_last_call(const struct bytes *in)
+{
+	/* mov %eax,%edi; mov %rax,%rdi; movslq %eax,%rdi; then call */
+	static const char *const code[] = {
+	    "\x89\xc7\xe8", "\x48\x89\xc7\xe8", "\x48\x63\xf8\xe8"};
+
+	for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++) {
+		size_t n = strlen(code[i]);
+		struct bytes at = {in->p + n, in->end, false};
+		uint64_t target;
+
+		if ((size_t)(in->end - in->p) < n ||
+		    memcmp(in->p, code[i], n) != 0)
+			continue;
+		target = (uint64_t)sign_extend(get_fixed(&at, 4), 32);
+		target += (uintptr_t)at.p;
+		return !at.bad &&
+		       (target == (uintptr_t)ht_real.exit ||
+			   target == (uintptr_t)ht_real.pthread_exit);
+	}
+	return false;
+}
+
+/* What the code tells where no unwind information does. */
+static uint64_t
+rule_by_code(uint64_t pc)
+{
 	struct module m;
 	struct bytes in;
 
+	if (is_entry(pc))
+		return HT_RULE_END;
 	if (module_find(&m, pc) != 0)
-		return false;
+		return HT_RULE_NONE;
+	if (is_restorer(&m, pc))
+		return HT_RULE_SIGNAL;
 	in = module_bytes(&m, pc + 1);
-	return !in.bad && in.end - in.p >= (ptrdiff_t)sizeof(code) - 1 &&
-	       memcmp(in.p, code, sizeof(code) - 1) == 0;
+	return !in.bad && (is_start_context(&in) || is_last_call(&in))
+		   ? HT_RULE_END
+		   : HT_RULE_NONE;
 }
 
 uint64_t
@@ -1289,8 +1308,7 @@ ht_cfi_rule(uint64_t pc)
 	struct ht_cfi_row row;
 
 	if (ht_cfi_find(pc, &fde) != 0)
-		return is_entry(pc) || is_start_context(pc) ? HT_RULE_END
-							    : HT_RULE_NONE;
+		return rule_by_code(pc);
 	if (ht_cfi_row(&fde, pc, &row) != 0)
 		return HT_RULE_NONE;
 	return ht_cfi_condense(&fde, &row);

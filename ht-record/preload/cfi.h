@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Call-frame information: what .eh_frame says about a pc. Found through
- * _dl_find_object and .eh_frame_hdr, so without a lock; nothing is allocated.
+ * objects.h and .eh_frame_hdr, so without a lock; nothing is allocated.
  * The formats: Linux Standard Base Core 5.0, chapter 10.6; DWARF 5, 6.4.
  *
  * A `pc` here is the address that is looked up: return address - 1, or the
@@ -111,8 +111,10 @@ int ht_cfi_row(
 uint64_t ht_cfi_condense(
     const struct ht_cfi_fde *fde, const struct ht_cfi_row *row);
 
-/* All three in one; HT_RULE_NONE when one of them fails, but HT_RULE_END where
- * the process or a coroutine of makecontext's was entered. */
+/* All three in one; HT_RULE_NONE when one of them fails, but what the code
+ * proves: HT_RULE_SIGNAL in the way back from a signal handler, HT_RULE_END
+ * where the process, a thread of musl's or a coroutine of makecontext's was
+ * entered. */
 uint64_t ht_cfi_rule(uint64_t pc);
 
 /* The rule of `pc`, kept in *word once it is known. */

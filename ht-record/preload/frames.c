@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
-
-/* glibc 2.35 and newer; lock-free, async-signal-safe. */
-extern int _dl_find_object(void *, struct dl_find_object *)
-    __attribute__((weak));
 
 /* What only the program needs to know of a module. */
 struct module_note {
@@ -54,31 +50,14 @@ hand_out(_Atomic uint32_t *counter, uint32_t max)
 
 /* ---- modules ---------------------------------------------------------- */
 
-static const char *
-object_name(const struct dl_find_object *o)
-{
-	const char *name = o->dlfo_link_map->l_name;
-
-	return name ? name : "";
-}
-
-/* The object that owns `pc`, if the loader knows one. */
 static bool
-find_object(uint64_t pc, struct dl_find_object *o)
-{
-	return _dl_find_object && _dl_find_object((void *)pc, o) == 0;
-}
-
-static bool
-same_object(uint32_t i, const struct dl_find_object *o)
+same_object(uint32_t i, const struct ht_object *o)
 {
 	const struct ht_module *m = &modules[i];
-	const char *name = object_name(o);
 
-	return note[i].start == (uint64_t)o->dlfo_map_start &&
-	       note[i].end == (uint64_t)o->dlfo_map_end &&
-	       strlen(name) == m->name_len &&
-	       memcmp(name, heap + m->name, m->name_len) == 0;
+	return note[i].start == o->start && note[i].end == o->end &&
+	       strlen(o->name) == m->name_len &&
+	       memcmp(o->name, heap + m->name, m->name_len) == 0;
 }
 
 static bool
@@ -152,18 +131,11 @@ read_build_id(struct ht_module *m, const ElfW(Phdr) * ph, uint64_t bias)
 
 /* Segments and build id, from the program headers in memory. */
 static void
-read_headers(struct ht_module *m, const struct dl_find_object *o)
+read_headers(struct ht_module *m, const struct ht_object *o)
 {
-	const ElfW(Ehdr) *eh = o->dlfo_map_start;
-	const ElfW(Phdr) * ph;
+	const ElfW(Phdr) *ph = o->headers;
 
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    eh->e_phentsize != sizeof *ph)
-		return;
-	ph = (const ElfW(Phdr) *)((const char *)eh + eh->e_phoff);
-	if ((const char *)(ph + eh->e_phnum) > (const char *)o->dlfo_map_end)
-		return;
-	for (unsigned i = 0; i < eh->e_phnum; i++, ph++) {
+	for (unsigned i = 0; i < o->nheaders; i++, ph++) {
 		if (ph->p_type == PT_LOAD && m->nsegments < HT_SEGMENTS_MAX) {
 			m->segment[m->nsegments].vaddr = ph->p_vaddr;
 			m->segment[m->nsegments++].memsz = ph->p_memsz;
@@ -191,7 +163,7 @@ keep_name(const char *name, uint32_t *len)
  * threads may do this at the same time: then it is there twice, which does no
  * harm: both are closed together. */
 static uint32_t
-new_module(const struct dl_find_object *o)
+new_module(const struct ht_object *o)
 {
 	uint32_t count = atomic_load(&ring->modules);
 	uint32_t i = hand_out(&ring->modules, HT_MODULES_MAX);
@@ -199,12 +171,12 @@ new_module(const struct dl_find_object *o)
 
 	if (i == 0)
 		return UINT32_MAX;
-	m->bias = o->dlfo_link_map->l_addr;
-	m->name_len = (uint32_t)strlen(object_name(o));
-	m->name = keep_name(object_name(o), &m->name_len);
+	m->bias = o->bias;
+	m->name_len = (uint32_t)strlen(o->name);
+	m->name = keep_name(o->name, &m->name_len);
 	read_headers(m, o);
-	note[i].start = (uint64_t)o->dlfo_map_start;
-	note[i].end = (uint64_t)o->dlfo_map_end;
+	note[i].start = o->start;
+	note[i].end = o->end;
 	for (uint32_t j = 1; j < count; j++)
 		if (reopen_module(j, m))
 			return j;
@@ -217,14 +189,14 @@ new_module(const struct dl_find_object *o)
 static uint32_t
 module_at(uint64_t pc)
 {
-	struct dl_find_object o;
+	struct ht_object o;
 	uint32_t count = atomic_load(&ring->modules), found = UINT32_MAX;
 
-	if (!find_object(pc, &o))
+	if (!ht_object_find(pc, &o))
 		return UINT32_MAX;
 	for (uint32_t i = 1; i < count && i < HT_MODULES_MAX; i++) {
-		if (!is_live(i) || note[i].start >= (uint64_t)o.dlfo_map_end ||
-		    note[i].end <= (uint64_t)o.dlfo_map_start)
+		if (!is_live(i) || note[i].start >= o.end ||
+		    note[i].end <= o.start)
 			continue;
 		if (same_object(i, &o))
 			found = i;
@@ -244,11 +216,12 @@ void
 ht_frames_dlclose_end(void)
 {
 	uint32_t count = atomic_load(&ring->modules);
-	struct dl_find_object o;
+	struct ht_object o;
 
+	ht_objects_unloaded();
 	for (uint32_t i = 1; i < count && i < HT_MODULES_MAX; i++)
 		if (is_live(i) &&
-		    !(find_object(note[i].start, &o) && same_object(i, &o)))
+		    !(ht_object_find(note[i].start, &o) && same_object(i, &o)))
 			close_module(i);
 	atomic_fetch_sub(&ht_frames_epoch, HT_CLOSING);
 }
@@ -312,11 +285,11 @@ find_frame(uint64_t key)
 static bool
 stale(uint32_t f, uint32_t module)
 {
-	struct dl_find_object o;
+	struct ht_object o;
 
 	if (module == HT_NO_MODULE)
-		return find_object(atomic_load(&frames[f].pc), &o);
-	return !find_object(atomic_load(&frames[f].pc), &o) ||
+		return ht_object_find(atomic_load(&frames[f].pc), &o);
+	return !ht_object_find(atomic_load(&frames[f].pc), &o) ||
 	       !same_object(module - 1, &o);
 }
 

@@ -60,7 +60,9 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 static __attribute__((noinline)) struct ht_thread *
 enter_slow(void)
 {
-	ht_boot_real();
+	/* An older dlsym allocates: nothing is recorded before it is done. */
+	if (!ht_boot_real())
+		return NULL;
 	if (atomic_load(&ht_live->on) == HT_NOT_STARTED)
 		ht_boot_start();
 	return atomic_load(&ht_live->on) == HT_ON ? ht_thread_self() : NULL;
@@ -306,15 +308,23 @@ posix_memalign(void **out, size_t align, size_t size)
 	}
 
 extern void *memalign(size_t, size_t);
+extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 
 ALIGNED(aligned_alloc)
 ALIGNED(memalign)
 PAGES(valloc)
-PAGES(pvalloc)
 
 /* Only what the libc has: a program may ask dlsym what there is. cfree is a
  * compatibility symbol since glibc 2.26, so ports younger than that lack it. */
+#ifdef __GLIBC__
+#define HAS_GLIBC(major, minor) __GLIBC_PREREQ(major, minor)
+#else
+#define HAS_GLIBC(major, minor) 0
+#endif
+#ifdef __GLIBC__
+PAGES(pvalloc)
+#endif
 #if defined __GLIBC__ && !defined __riscv && !defined __loongarch__
 extern void cfree(void *);
 HT_EXPORT void
@@ -323,7 +333,7 @@ cfree(void *p)
 	free(p);
 }
 #endif
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 43)
+#if HAS_GLIBC(2, 43)
 HT_EXPORT void
 free_sized(void *p, size_t size)
 {

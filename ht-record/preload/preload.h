@@ -86,6 +86,8 @@ struct ht_real {
 	void *(*pvalloc)(size_t);
 	int (*dlclose)(void *);
 	int (*prctl)(int, ...);
+	void (*exit)(int); /* this and the next: musl's only, for cfi.c */
+	void (*pthread_exit)(void *);
 };
 extern struct ht_real ht_real;
 

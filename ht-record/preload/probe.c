@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "ht-record/preload/arch.h"
 #include "ht-record/preload/preload.h"
 
 #define PAGE (UINT64_C(1) << HT_PAGE_BITS)
@@ -24,7 +27,7 @@
 #define BLIND_MAIN   (UINT64_C(64) << 20)
 #define BLIND_THREAD (UINT64_C(128) << 10)
 
-/* ld.so's; the first bytes above main's callers. */
+/* glibc's ld.so's; the first bytes above main's callers. */
 extern void *__libc_stack_end __attribute__((weak));
 
 __thread struct ht_ranges ht_ranges;
@@ -54,7 +57,7 @@ ht_probe_init(void)
 {
 	uint64_t here = (uintptr_t)__builtin_frame_address(0);
 
-	main_tp = (uintptr_t)__builtin_thread_pointer();
+	main_tp = ht_arch_thread_pointer();
 	/* The last page of all is the kernel's or nobody's. */
 	may_ask =
 	    !ht_no_calls() && page_readable(here) && !page_readable(-PAGE);
@@ -65,6 +68,61 @@ bool
 ht_probe_page(uint64_t addr)
 {
 	return may_ask && !ht_no_calls() && page_readable(addr);
+}
+
+static bool
+range_readable(uint64_t from, size_t size)
+{
+	for (uint64_t at = from & ~(PAGE - 1); at < from + size; at += PAGE)
+		if (!page_readable(at))
+			return false;
+	return true;
+}
+
+/* Where process_vm_readv is refused: the best that is left. */
+static bool
+gather_by_page(char *to, const uint64_t *from, unsigned n, size_t size)
+{
+	if (!may_ask)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (!range_readable(from[i], size))
+			return false;
+		memcpy(to + i * size, (const void *)from[i], size);
+	}
+	return true;
+}
+
+bool
+ht_probe_gather(void *to, const uint64_t *from, unsigned n, size_t size)
+{
+	static _Atomic bool refused;
+	struct iovec local = {to, n * size}, remote[HT_GATHER_MAX];
+	int saved = errno;
+	bool ok;
+
+	if (n > HT_GATHER_MAX || ht_no_calls())
+		return false;
+	if (atomic_load_explicit(&refused, memory_order_relaxed))
+		return gather_by_page(to, from, n, size);
+	for (unsigned i = 0; i < n; i++)
+		remote[i] = (struct iovec){(void *)from[i], size};
+	/* By the thread's own id: another's, a vfork parent's even, may not
+	 * be looked at. */
+	ok = syscall(SYS_process_vm_readv, syscall(SYS_gettid), &local, 1,
+		 remote, n, 0) == (long)local.iov_len;
+	if (!ok && (errno == ENOSYS || errno == EPERM)) {
+		atomic_store_explicit(&refused, true, memory_order_relaxed);
+		ok = gather_by_page(to, from, n, size);
+	}
+	errno = saved;
+	return ok;
+}
+
+bool
+ht_probe_copy(void *to, uint64_t from, size_t size)
+{
+	return ht_probe_gather(to, &from, 1, size);
 }
 
 static uint64_t
@@ -88,13 +146,15 @@ contains(const struct ht_stack *s, uint64_t addr)
 static uint64_t
 anchor(uint64_t *blind)
 {
-	uint64_t tp = (uintptr_t)__builtin_thread_pointer();
+	uint64_t tp = ht_arch_thread_pointer();
 
 	*blind = BLIND_THREAD;
 	if (tp != main_tp)
 		return tp;
 	*blind = BLIND_MAIN;
-	return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+	/* Without that, what the kernel puts a little above. */
+	return &__libc_stack_end ? (uintptr_t)__libc_stack_end
+				 : getauxval(AT_RANDOM);
 }
 
 /* The range of a walk that may not ask. */

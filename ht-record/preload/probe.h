@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The stack a walk is on: [lo, hi) can be read. */
@@ -60,6 +61,14 @@ ht_range_recall(const _Atomic uint64_t *range)
 /* The same where it is not the thread's own stack that is walked, or one that
  * is not known yet. */
 struct ht_stack ht_stack_enter_other(uint64_t sp);
+
+#define HT_GATHER_MAX 32
+
+/* Copies `n` pieces of `size` bytes each from the addresses in `from`, one
+ * behind the other. False if one cannot be read. The memory may vanish while
+ * this runs, wherever the kernel has process_vm_readv(2). */
+bool ht_probe_gather(void *to, const uint64_t *from, unsigned n, size_t size);
+bool ht_probe_copy(void *to, uint64_t from, size_t size);
 
 /* The stack that the caller runs on, as far as this thread knows it; `sp` is
  * an address in it that holds something. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The producer's side of the ring. */
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +9,10 @@
 #include "ht-record/preload/publish.h"
 
 #define SPINS 64
+
+/* Of linux/futex.h, which a musl beside another libc does not see. */
+#define FUTEX_WAIT	 0
+#define FUTEX_OWNER_DIED 0x40000000
 
 void
 ht_off(void)

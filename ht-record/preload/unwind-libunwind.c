@@ -65,6 +65,8 @@ static struct {
 	int (*get_reg)(struct unw_cursor *c, int reg, uint64_t *value);
 	void (*flush_cache)(void *as, uint64_t lo, uint64_t hi);
 	void **local_space;
+	/* What libunwind would have called: of libpthread, before 2.34. */
+	int (*setspecific)(pthread_key_t key, const void *value);
 } unw;
 
 /*
@@ -158,7 +160,7 @@ our_tls_get_addr(const uint64_t *index)
 static int
 our_setspecific(pthread_key_t key, const void *value)
 {
-	return key < 32 ? pthread_setspecific(key, value) : 0;
+	return key < 32 ? unw.setspecific(key, value) : 0;
 }
 
 #define TLS_GET_ADDR "__tls_get_addr"
@@ -293,8 +295,10 @@ load(void)
 	unw.get_reg = dlsym(lib, "_ULx86_64_get_reg");
 	unw.flush_cache = dlsym(lib, "_Ux86_64_flush_cache");
 	unw.local_space = dlsym(lib, "_ULx86_64_local_addr_space");
+	unw.setspecific = dlsym(lib, "pthread_setspecific");
 	if (!unw.backtrace || !unw.getcontext || !unw.init_local || !unw.step ||
-	    !unw.get_reg || !unw.flush_cache || !unw.local_space)
+	    !unw.get_reg || !unw.flush_cache || !unw.local_space ||
+	    !unw.setspecific)
 		return -1;
 	replace_calls(map);
 	return 0;

@@ -15,6 +15,12 @@
 
 #include "truth.h"
 
+#ifdef __GLIBC__
+#if !__GLIBC_PREREQ(2, 34)
+#define _Fork() syscall(SYS_fork)
+#endif
+#endif
+
 #define THREADS 4
 #define ROUNDS	10
 

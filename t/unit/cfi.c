@@ -12,13 +12,9 @@
 #include <cmocka.h>
 #include <gnu/libc-version.h>
 
-/* The lookup of modules finds the one that is made here, too. */
-#include <dlfcn.h>
-#define _dl_find_object find_object
-/* Weak, as the original. */
-__attribute__((weak)) int find_object(void *pc, struct dl_find_object *o);
 #include "ht-record/preload/cfi.c"
-#undef _dl_find_object
+
+struct ht_real ht_real;
 
 #define CODE 0x100000 /* of the module: only pcs, no memory */
 
@@ -26,23 +22,53 @@ __attribute__((weak)) int find_object(void *pc, struct dl_find_object *o);
 static struct {
 	uint8_t *mem;
 	size_t size, hdr, at;
-	struct link_map map;
 	bool loaded;
 } mod;
 
-int
-find_object(void *pc, struct dl_find_object *o)
-{
-	uint64_t off = (uintptr_t)pc - (uintptr_t)mod.mem;
+struct question {
+	uint64_t pc;
+	struct ht_object *o;
+};
 
-	if (!mod.loaded || off < CODE || off >= 2 * CODE)
-		return _dl_find_object(pc, o);
+static int
+look_at(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const struct question *q = arg;
+	bool found = false;
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const Elf64_Phdr *p = &info->dlpi_phdr[i];
+
+		if (p->p_type == PT_GNU_EH_FRAME)
+			q->o->eh_frame_hdr = info->dlpi_addr + p->p_vaddr;
+		found |= p->p_type == PT_LOAD &&
+			 q->pc - info->dlpi_addr - p->p_vaddr < p->p_memsz;
+	}
+	q->o->bias = info->dlpi_addr;
+	q->o->name = info->dlpi_name;
+	q->o->headers = info->dlpi_phdr;
+	q->o->nheaders = info->dlpi_phnum;
+	return found;
+}
+
+/* In place of objects.c: finds the one that is made here, too. */
+bool
+ht_object_find(uint64_t pc, struct ht_object *o)
+{
+	struct question q = {pc, o};
+	uint64_t off = pc - (uintptr_t)mod.mem;
+
 	memset(o, 0, sizeof(*o));
-	o->dlfo_map_start = mod.mem;
-	o->dlfo_map_end = mod.mem + 2 * CODE;
-	o->dlfo_link_map = &mod.map;
-	o->dlfo_eh_frame = mod.mem + mod.hdr;
-	return 0;
+	if (!mod.loaded || off < CODE || off >= 2 * CODE)
+		return dl_iterate_phdr(look_at, &q) != 0;
+	o->bias = (uintptr_t)mod.mem;
+	o->name = "made";
+	o->eh_frame_hdr = (uintptr_t)mod.mem + mod.hdr;
+	o->headers =
+	    (const Elf64_Phdr *)(mod.mem + ((Elf64_Ehdr *)mod.mem)->e_phoff);
+	o->nheaders = ((Elf64_Ehdr *)mod.mem)->e_phnum;
+	return true;
 }
 
 static void
@@ -71,8 +97,6 @@ mod_open(size_t size)
 	mod.mem = calloc(1, size);
 	mod.size = size;
 	mod.at = 0;
-	mod.map.l_name = (char *)"made";
-	mod.map.l_addr = (uintptr_t)mod.mem;
 	mod.loaded = true;
 	put(&e, sizeof(e));
 	put(&p, sizeof(p));
@@ -566,16 +590,16 @@ row_check(const struct columns *c, char *line, uint64_t bias)
 static void
 as_readelf_has_it(const void *symbol)
 {
-	struct dl_find_object o;
+	struct ht_object o;
 	struct columns c = {0};
 	char line[1024];
 	unsigned checked = 0;
 	bool in_fde = false;
 	FILE *f;
 
-	assert_int_equal(_dl_find_object((void *)(uintptr_t)symbol, &o), 0);
+	assert_true(ht_object_find((uintptr_t)symbol, &o));
 	snprintf(line, sizeof(line), "LC_ALL=C readelf -wNF '%s' 2>/dev/null",
-	    o.dlfo_link_map->l_name);
+	    o.name);
 	f = popen(line, "r");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f)) {
@@ -584,7 +608,7 @@ as_readelf_has_it(const void *symbol)
 		else if (strstr(line, "   LOC "))
 			columns_read(&c, line);
 		else if (in_fde && strspn(line, "0123456789abcdef") == 16) {
-			row_check(&c, line, o.dlfo_link_map->l_addr);
+			row_check(&c, line, o.bias);
 			checked++;
 		}
 	}
@@ -603,7 +627,7 @@ static void
 loader_by_readelf(void **state)
 {
 	(void)state;
-	as_readelf_has_it((const void *)(uintptr_t)&_dl_find_object);
+	as_readelf_has_it((const void *)getauxval(AT_BASE));
 }
 
 int

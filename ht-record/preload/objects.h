@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The loaded object that owns an address, without the loader's lock: another
+ * thread may hold that while it waits for memory, which is to say for us.
+ *
+ * glibc 2.35 and later answer by _dl_find_object. An older glibc and musl do
+ * not, but both keep the list of their objects where debuggers find it
+ * (struct link_map; System V ABI, "Dynamic Linking"). What was loaded at start
+ * stays for good, so a table of it is made once. What came later is looked up
+ * in that list at each question: read as memory that may vanish any moment,
+ * and believed where the list hangs together and the program headers belong to
+ * it. A snapshot of the list saves most of that work; it counts while one
+ * system call finds all of it unchanged.
+ */
+#ifndef HT_OBJECTS_H
+#define HT_OBJECTS_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ht_object {
+	uint64_t start, end; /* mapped addresses, half-open; may have holes */
+	uint64_t bias;
+	uint64_t eh_frame_hdr; /* 0: has none */
+	const char *name;      /* "": the executable */
+	const ElfW(Phdr) * headers;
+	unsigned nheaders;
+};
+
+/* To be called once, at start, after ht_probe_init(). With `by_list` the list
+ * is used even where the loader has better. */
+void ht_objects_init(bool by_list);
+
+/*
+ * The object that has the address `pc`; false if there is none. What `o`
+ * points to stays as long as the object is loaded. Where no system call may be
+ * made, only _dl_find_object knows what was loaded after the start.
+ */
+bool ht_object_find(uint64_t pc, struct ht_object *o);
+
+/* Whether the program's libc is musl, whatever this was built for. */
+bool ht_objects_of_musl(void);
+
+/* Objects were unloaded: the snapshot is not to be trusted. */
+void ht_objects_unloaded(void);
+
+#endif
