@@ -365,10 +365,8 @@ ht_out_printf(struct ht_out *out, const char *fmt, ...)
 	va_end(again);
 }
 
-/* Bytes of `len` that stay when a text is cut to `max`: no UTF-8 sequence is
- * cut in the middle. */
-static size_t
-cut(const char *bytes, size_t len, size_t max)
+size_t
+ht_out_cut(const char *bytes, size_t len, size_t max)
 {
 	size_t n = max;
 
@@ -383,7 +381,7 @@ void
 ht_out_sized(struct ht_out *out, const char *bytes, size_t len, size_t max)
 {
 	static const char mark[] = "\xe2\x80\xa6";
-	size_t n = cut(bytes, len, max), extra = 0;
+	size_t n = ht_out_cut(bytes, len, max), extra = 0;
 
 	for (size_t i = 0; i < n; i++)
 		extra += bytes[i] == '\n' || !bytes[i] || bytes[i] == '\\';

@@ -81,6 +81,10 @@ ht_out_hex(struct ht_out *out, uint64_t v)
 	out->p = ht_hex_put(out->p, v);
 }
 
+/* Bytes of `len` that stay when a text is cut to `max`: no UTF-8 sequence is
+ * cut in the middle. What is cut so and marked with `…` stays as it is when
+ * it is cut again. */
+size_t ht_out_cut(const char *bytes, size_t len, size_t max);
 /* A sized string, `<length> <bytes>`, made safe for the format: LF, NUL and
  * backslash as \n \0 \\, cut after `max` bytes of input with `…`. */
 void ht_out_sized(

@@ -3,12 +3,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libht/evwrite.h"
 #include "libht/mem.h"
 #include "libht/prof.h"
 #include "libht/str.h"
 
 /* --- what is in it ---------------------------------------------------------
  */
+
+static uint32_t
+add_cut(struct ht_intern *to, const char *text, size_t len)
+{
+	size_t n = ht_out_cut(text, len, HT_TEXT_MAX);
+	struct ht_str s = {0};
+	uint32_t id;
+
+	if (len == 0)
+		return 0;
+	if (n == len)
+		return ht_intern_add(to, text, len, NULL);
+	ht_str_add(&s, text, n);
+	ht_str_addz(&s, "\xe2\x80\xa6");
+	id = ht_intern_add(to, s.data, s.len, NULL);
+	ht_str_release(&s);
+	return id;
+}
+
+uint32_t
+ht_prof_text(struct ht_prof *p, const char *text, size_t len)
+{
+	return add_cut(&p->text, text, len);
+}
+
+void
+ht_prof_suppression(struct ht_prof *p, const char *text, size_t len)
+{
+	add_cut(&p->suppression, text, len);
+}
 
 /* What makes two frames one. */
 struct frame_key {
@@ -26,6 +57,8 @@ ht_prof_frame(
 	uint32_t id;
 	bool fresh;
 
+	if (f.count > HT_PROF_FUNCTIONS)
+		f.count = HT_PROF_FUNCTIONS;
 	ht_str_add(&key, &head, sizeof head);
 	if (f.count > 0)
 		ht_str_add(&key, fn, f.count * sizeof *fn);
@@ -162,19 +195,18 @@ ht_prof_sum(struct ht_prof *p)
 void
 ht_prof_origin(struct ht_prof *p, const struct ht_prof_origin *o)
 {
-	struct ht_prof_origin *to;
+	const uint64_t key[] = {o->command, o->tool, o->end, o->end_value};
+	uint32_t id;
+	bool fresh;
 
-	for (to = p->origin; to < p->origin + p->norigin; to++)
-		if (to->command == o->command && to->tool == o->tool &&
-		    to->end == o->end && to->end_value == o->end_value)
-			break;
-	if (to == p->origin + p->norigin) {
-		HT_GROW(p->origin, p->origin_cap, p->norigin + 1);
-		to = &p->origin[p->norigin++];
-		*to = *o;
+	id = ht_intern_add(&p->origins, (const char *)key, sizeof key, &fresh);
+	if (!fresh) {
+		ht_plus(&p->origin[id - 1].traces, o->traces);
 		return;
 	}
-	ht_plus(&to->traces, o->traces);
+	HT_GROW(p->origin, p->origin_cap, id);
+	p->origin[id - 1] = *o;
+	p->norigin = id;
 }
 
 void
@@ -187,6 +219,7 @@ ht_prof_release(struct ht_prof *p)
 	ht_intern_release(&p->text);
 	ht_intern_release(&p->keys);
 	ht_intern_release(&p->suppression);
+	ht_intern_release(&p->origins);
 	ht_map_release(&p->children);
 	ht_map_release(&p->rows);
 	ht_series_release(&p->series);
@@ -231,8 +264,8 @@ add_suppressions(struct ht_prof *p, const struct ht_intern *from)
 	uint32_t i;
 
 	for (i = 1; i <= from->count; i++)
-		ht_intern_add(&p->suppression, ht_intern_get(from, i),
-		    ht_intern_len(from, i), NULL);
+		ht_prof_suppression(
+		    p, ht_intern_get(from, i), ht_intern_len(from, i));
 }
 
 /* --- a trace ----------------------------------------------------------------
@@ -272,8 +305,8 @@ map_text(struct ht_merge *m, uint32_t id)
 		return 0;
 	HT_GROW(m->text, m->text_cap, from->count + 1);
 	if (m->text[id] == 0)
-		m->text[id] = ht_intern_add(&m->p->text,
-		    ht_intern_get(from, id), ht_intern_len(from, id), NULL);
+		m->text[id] = ht_prof_text(
+		    m->p, ht_intern_get(from, id), ht_intern_len(from, id));
 	return m->text[id];
 }
 
@@ -305,6 +338,8 @@ map_frame(struct ht_merge *m, uint32_t id)
 		fn[i] = t->fn[from->first + i];
 		fn[i].function = map_text(m, fn[i].function);
 		fn[i].file = map_text(m, fn[i].file);
+		/* A line of no file says nothing. */
+		fn[i].line = fn[i].file ? fn[i].line : 0;
 	}
 	m->frame[id] = ht_prof_frame(m->p, f, fn);
 	free(fn);
@@ -340,13 +375,16 @@ map_thread(struct ht_merge *m, uint32_t thread)
 {
 	const struct ht_tables *t = m->t;
 	char name[32];
+	uint32_t id = 0;
 
 	if (!t->ours)
 		return 0;
-	if (thread > 1 && t->thread[thread - 1].name)
-		return map_text(m, t->thread[thread - 1].name);
+	if (thread > 1)
+		id = map_text(m, t->thread[thread - 1].name);
+	if (id)
+		return id;
 	snprintf(name, sizeof name, thread == 1 ? "main" : "thread %u", thread);
-	return ht_intern_add(&m->p->text, name, strlen(name), NULL);
+	return ht_prof_text(m->p, name, strlen(name));
 }
 
 uint32_t

@@ -71,15 +71,22 @@ struct ht_prof {
 	struct ht_series series;
 	struct ht_prof_origin *origin; /* no two alike; in no order */
 	size_t norigin, origin_cap;
+	struct ht_intern origins;     /* keys of these */
 	struct ht_intern suppression; /* of `S` lines, with `leak:` */
 };
 
 /* The sum of one row. */
 struct ht_sum ht_row_sum(const struct ht_prof_row *row);
 
-/* Ids of what is in the profile, made when new. A frame's texts are of
- * p->text; its `fn` are the functions, f.count of them; f.first and f.ip do
- * not matter. */
+#define HT_PROF_FUNCTIONS 4096 /* of one frame: the innermost */
+
+/* Ids of what is in the profile, made when new. The empty text is 0, none; one
+ * longer than HT_TEXT_MAX is cut, so that a text does not change on its way
+ * through a file. A frame's texts are of p->text; its `fn` are the functions,
+ * f.count of them; f.first and f.ip do not matter. */
+uint32_t ht_prof_text(struct ht_prof *p, const char *text, size_t len);
+/* An `S` line, for p->suppression. */
+void ht_prof_suppression(struct ht_prof *p, const char *text, size_t len);
 uint32_t ht_prof_frame(
     struct ht_prof *p, struct ht_frame f, const struct ht_frame_fn *fn);
 uint32_t ht_prof_stack(struct ht_prof *p, uint32_t parent, uint32_t frame);

@@ -163,7 +163,7 @@ for o in '' '-d 0' '--all-frames' '-d 0 -w 0'; do
 	is "$status $(err)" "0 " "100,000 frames deep, 1 MB of name: '$o'"
 done
 run "$BIN/ht-top" -p deep
-is "$(perl -CS -ne 'chomp; print if length > 80' out)" "" "in 80 columns"
+is "$(perl -CSD -ne 'chomp; print if length > 80' out)" "" "in 80 columns"
 
 # Notices.
 run "$BIN/ht-top" "$V/extensions.ht"
