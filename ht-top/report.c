@@ -361,6 +361,8 @@ compare_places(const struct rows *r, uint32_t a, uint32_t b)
 		c = by_text(text, x.module, y.module);
 	if (c == 0)
 		c = (x.offset > y.offset) - (x.offset < y.offset);
+	if (c == 0)
+		c = x.inlined - y.inlined;
 	return c;
 }
 

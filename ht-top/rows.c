@@ -19,11 +19,15 @@ row_of(struct rows *r, uint32_t id)
 	key[2] = place.function == 0 ? place.offset : 0;
 	key[3] = place.known;
 	row = ht_intern_add(&r->keys, (const char *)key, sizeof key, &fresh);
+	/* Of places that differ in it, one that is not inlined stands for the
+	 * row: whichever came first must not matter. */
 	if (fresh) {
 		HT_GROW(r->row, r->cap, row);
 		memset(&r->row[row - 1], 0, sizeof *r->row);
 		r->row[row - 1].place = id;
 		r->nrow = row;
+	} else if (!place.inlined) {
+		r->row[row - 1].place = id;
 	}
 	return row;
 }
