@@ -7,6 +7,7 @@
 #include "libht/err.h"
 #include "libht/load.h"
 #include "libht/mem.h"
+#include "libht/profread.h"
 #include "libht/window.h"
 
 /* What is read, all inputs after each other. */
@@ -98,7 +99,7 @@ other_event(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
 	if (ev->kind == HT_EV_VERSION)
 		begin_trace(g, t);
 	else if (ev->kind == HT_EV_SUPPRESSION)
-		ht_intern_add(&g->p->suppression, ev->text, ev->len, NULL);
+		ht_prof_suppression(g->p, ev->text, ev->len);
 	else if (ev->kind == HT_EV_END)
 		end_trace(g, t, ev);
 }
@@ -170,16 +171,45 @@ read_each(struct loading *g, struct ht_evread *r)
  * --------------------------------------------------------------------- */
 
 static int
-read_profile(struct loading *g, struct ht_in *in)
+read_profiles(struct loading *g, struct ht_in *in)
 {
-	if (ht_query_windowed(g->l->query) || g->l->event)
-		ht_warn("%s: this is a profile: %s needs events",
-		    ht_in_name(in), g->l->event ? ht_name() : "a window");
-	else
-		ht_warn("%s: this is a profile, not a trace of events",
+	struct ht_profread r = {.in = in};
+	struct ht_error err = {""};
+	struct ht_prof p;
+	int rc, failed = 0;
+
+	while ((rc = ht_profread_next(&r, &p, &err)) != 0) {
+		if (rc > 0)
+			ht_prof_add(g->p, &p);
+		else
+			ht_warn("%s", err.text);
+		failed |= rc < 0;
+		ht_prof_release(&p);
+		/* More than its end is not to be waited for. */
+		if (rc > 0 && g->l->query->follow)
+			break;
+	}
+	ht_profread_release(&r);
+	return failed ? -1 : 0;
+}
+
+static int
+load_profiles(struct loading *g, struct ht_in *in)
+{
+	int rc = -1;
+
+	if (g->l->event)
+		ht_warn("%s: this is a profile, and %s needs the trace: its"
+			" events are not in a profile",
+		    ht_in_name(in), ht_name());
+	else if (ht_query_windowed(g->l->query))
+		ht_warn("%s: this is a profile, and --from, --to and --at need"
+			" the trace: its events are not in a profile",
 		    ht_in_name(in));
+	else
+		rc = read_profiles(g, in);
 	ht_in_close(in);
-	return -1;
+	return rc;
 }
 
 static int
@@ -199,8 +229,8 @@ load_input(struct loading *g)
 	}
 	if (q->follow)
 		ht_in_follow(in);
-	if (ht_in_starts(in, "# ht-profile "))
-		return read_profile(g, in);
+	if (ht_in_starts(in, HT_PROFILE_MARK))
+		return load_profiles(g, in);
 	r = ht_evread_new(in);
 	g->trace = 0;
 	if (ht_query_windowed(q) || g->l->event)

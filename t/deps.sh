@@ -77,6 +77,7 @@ tmux               tmux            tmux             tmux        tmux
 script             bsdutils        util-linux       util-linux  util-linux-misc
 bash               bash            bash             bash        bash
 setpriv            util-linux      util-linux       util-linux  setpriv
+parallel           parallel        parallel         parallel    parallel
 find               findutils       findutils        findutils   findutils
 END
 		;;
