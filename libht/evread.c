@@ -12,6 +12,7 @@
 #define SIZE_LIMIT   ((uint64_t)1 << 56)
 #define THREAD_LIMIT 0xffff
 #define VERSION_TEXT 32
+#define PROFILE	     "# ht-profile " /* how one begins */
 
 enum phase {
 	BEFORE, /* nothing but comments so far */
@@ -1167,9 +1168,8 @@ read_first(struct ht_evread *r, struct ht_event *ev)
 {
 	struct ht_evread_state *s = r->state;
 
-	if (starts(s, "# ht-profile "))
-		return stop(
-		    r, complain(r, "this is a profile, not a trace of events"));
+	if (starts(s, PROFILE))
+		return stop(r, reject(r, "a profile needs a file of its own"));
 	if (s->line == s->line_end || starts(s, "# "))
 		return 0;
 	if (starts(s, "v "))
@@ -1285,11 +1285,13 @@ sort_out(struct ht_evread *r, struct ht_event *ev, bool *record)
 		return read_first(r, ev);
 	if (more_of_command(s))
 		return 0;
-	if (starts(s, "v ")) {
+	if (starts(s, "v ") || starts(s, PROFILE)) {
 		if (s->phase == INSIDE) {
 			r->p = s->line;
 			return cut_off(r, false, false);
 		}
+		if (*s->line == '#')
+			return read_first(r, ev);
 		return read_version(
 		    r, s->line, (size_t)(s->line_end - s->line), ev);
 	}

@@ -532,9 +532,8 @@ seek(struct ht_profread *r, struct ht_error *err)
 		if (r->lost || len == 0 || *line == '#')
 			continue;
 		return wrong(r, err,
-		    starts(line, len, "v ")
-			? "a trace behind a profile needs a file of its own"
-			: "this is no profile");
+		    starts(line, len, "v ") ? "a trace needs a file of its own"
+					    : "this is no profile");
 	}
 	return 0;
 }

@@ -167,9 +167,15 @@ done
 cat p jq.sym >both
 run "$BIN/ht-top" --totals both
 is "$status" 1 'a trace behind a profile is an error'
-like "$(err)" 'both:[0-9]*: a trace behind a profile needs a file of its own' \
+like "$(err)" 'both:[0-9]*: a trace needs a file of its own' \
     'and said so'
 is "$(said allocations)" "$(calls p)" 'the profile counts'
+
+cat jq.sym p >both
+run "$BIN/ht-top" --totals both
+is "$status $(err)" "1 ht-top: both:$(($(wc -l <jq.sym) + 1)): a profile needs a file of its own" \
+    'and so is a profile behind a trace'
+is "$(said allocations)" "$(calls p)" 'which counts'
 
 # Comments change nothing.
 sed '1a\
