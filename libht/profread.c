@@ -473,6 +473,18 @@ starts(const char *line, size_t len, const char *with)
 	return len >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
 }
 
+/* Every trace has an origin: reports of a single one show it. */
+static bool
+has_origins(const struct ht_prof *p)
+{
+	uint64_t traces = 0;
+	size_t i;
+
+	for (i = 0; i < p->norigin; i++)
+		ht_plus(&traces, p->origin[i].traces);
+	return traces == p->traces;
+}
+
 /* The `E` line, after which all must be there. */
 static int
 finish(struct ht_profread *r, struct cursor *c, struct ht_error *err)
@@ -483,6 +495,8 @@ finish(struct ht_profread *r, struct cursor *c, struct ht_error *err)
 		return wrong(r, err, "strange 'E' line");
 	if (lines != r->lines || r->buckets || !(r->seen & SEEN_TRACES))
 		return wrong(r, err, "lines are missing");
+	if (!has_origins(r->p))
+		return wrong(r, err, "not as many traces as 'O' lines say");
 	ht_prof_sum(r->p);
 	return 1;
 }

@@ -237,6 +237,8 @@ wrong 'a line less' '/^b/d'
 wrong 'a line more' 's/^s .*/&\
 &/'
 wrong 'no totals' '/^n/d'
+wrong 'a trace without origin' '/^O/d;s/^E 17/E 16/'
+wrong 'a trace more' 's/^n 1/n 2/'
 wrong 'totals twice' 's/^n .*/&\
 &/'
 wrong 'a letter that is not known' 's/^R/Y/'
