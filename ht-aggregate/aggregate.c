@@ -92,6 +92,15 @@ close_output(struct ht_out *out)
 	return -1;
 }
 
+static void
+note_launchers(const struct ht_load *load)
+{
+	if (load->left_out)
+		ht_note("launchers left out: %" PRIu64
+			" (--all-images takes them in)",
+		    load->left_out);
+}
+
 static int
 write_profile(const struct job *job, const struct ht_prof *p)
 {
@@ -119,10 +128,7 @@ aggregate(struct job *job, char *const *path)
 	rc = ht_load(&load, path, &p);
 	if (plain)
 		ht_intern_clear(&p.suppression);
-	if (load.left_out)
-		ht_note("launchers left out: %" PRIu64
-			" (--all-images takes them in)",
-		    load.left_out);
+	note_launchers(&load);
 	if (p.traces > 0 || rc == 0)
 		rc |= write_profile(job, &p);
 	ht_prof_release(&p);
@@ -134,11 +140,13 @@ difference(struct job *job, char *const *path)
 {
 	struct ht_load load = {.query = &job->query};
 	struct ht_prof base = {0}, later = {0};
-	struct ht_out *out;
+	struct ht_out *out = NULL;
 	int rc = ht_load(&load, (char *const[]){path[0], NULL}, &base);
 
 	rc |= ht_load(&load, (char *const[]){path[1], NULL}, &later);
-	out = base.traces && later.traces ? open_output(job) : NULL;
+	note_launchers(&load);
+	if (rc == 0 || (base.traces && later.traces))
+		out = open_output(job);
 	if (out) {
 		difference_print(out, &job->query, &base, &later);
 		rc |= close_output(out);

@@ -225,6 +225,15 @@ same out forth 'of a profile and a trace'
 run "$agg" --diff a.p a.ht
 is "$(sed 1d out | tr '\t' ' ')" '0 0 0 0 0 0 (all)' \
     'what is equal has no differences'
+run "$agg" --diff a.p no-such-file
+is "$status $(out)" '1 ' 'a file that is missing has no differences'
+printf 'v 100 3\n#H f ht-record 0.1.0\n#E exec\n' >launcher.ht
+"$agg" -q launcher.ht >empty
+run "$agg" empty a.p
+same out a.p 'a profile of nothing adds nothing'
+run "$agg" --diff empty a.p
+is "$status $(sed -n 2p out | cut -f 1)" "0 $("$BIN/ht-top" --totals a.p |
+    awk '$1 == "allocations" { print $2 }')" 'more than nothing'
 for files in '' 'a.p' 'a.p b.p a.p'; do
 	run "$agg" --diff $files
 	is "$status" 2 "--diff needs two files, not '$files'"
