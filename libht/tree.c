@@ -202,9 +202,8 @@ child_of(struct ht_tree *t, uint32_t parent, uint32_t key, uint32_t place,
 	return *first;
 }
 
-/* The node where a stack's path ends; 0: it is not in the tree. */
-static uint32_t
-end_of(struct ht_tree *t, uint32_t stack)
+uint32_t
+ht_tree_end(struct ht_tree *t, uint32_t stack)
 {
 	bool fresh;
 	uint64_t *end = ht_map_put(&t->end, stack, &fresh);
@@ -243,7 +242,7 @@ ht_tree_add(
 	for (i = 0; i < n; i++) {
 		struct ht_sum sum = ht_row_sum(&row[i]);
 		uint32_t id =
-		    flat ? node_of(t, &row[i]) : end_of(t, row[i].stack);
+		    flat ? node_of(t, &row[i]) : ht_tree_end(t, row[i].stack);
 		struct ht_node *node;
 
 		if (id == 0)
