@@ -36,7 +36,7 @@ BASE = -std=gnu11 -I. -D_GNU_SOURCE -DHT_VERSION='"$(VERSION)"' $(WARN) \
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer)
 
-COMMANDS = ht-fold ht-record ht-symbolize ht-top
+COMMANDS = ht-fold ht-massif ht-record ht-symbolize ht-top
 
 libht_src   = $(wildcard libht/*.c)
 preload_src = $(wildcard ht-record/preload/*.c)
