@@ -338,12 +338,12 @@ static uint64_t
 stack_bits(struct ht_select *s, uint32_t id)
 {
 	HT_GROW(s->stack, s->stack_cap, s->p->nstack + 1);
-	for (; s->nstack <= s->p->nstack; s->nstack++) {
-		const struct ht_stack *st = s->p->stack + s->nstack - 1;
+	/* Of stack 0, which no filter by a place matches, there is nothing. */
+	for (; s->nstack < s->p->nstack; s->nstack++) {
+		const struct ht_stack *st = &s->p->stack[s->nstack];
 
-		if (s->nstack > 0)
-			s->stack[s->nstack] =
-			    s->stack[st->parent] | frame_bits(s, st->frame);
+		s->stack[s->nstack + 1] =
+		    s->stack[st->parent] | frame_bits(s, st->frame);
 	}
 	return s->stack[id];
 }

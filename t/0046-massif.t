@@ -371,6 +371,14 @@ is "$(grep '^cmd' m)" 'cmd: a$b\x1b \n' "the command"
 massif "$V/hostile.ht"
 is "$(LC_ALL=C tr -d '\n -~' <m)" "" "hostile.ht: nothing raw"
 
+# Blocks of no known stack.
+printf 'v 100 3\n#H f ht-record 0.1.0\nX x\nI 1000 10\na 64 0\n+ 0\n#E exit 0\n' \
+    >nowhere
+massif nowhere
+is "$(tail -n 1 m)" " n0: 100 0x0: ???" "blocks of no known stack"
+massif --filter main nowhere
+is "$(m_is peak)" none "which no filter chooses"
+
 # A recursion 100,000 deep, and a name of 1 MB.
 perl -e 'print "v 100 3\n#H f ht-record 0.1.0\n#H 12 ht-symbolize 0.1.0\n",
     "X deep\nI 1000 10\ns 1 m\ns 1 f\ns f423f ", "n" x 999999, "\ni 1 1 2\n",
@@ -418,6 +426,15 @@ run "$BIN/ht-massif" "$V/extensions.ht"
 like "$(out)" '^desc: .* LOST: 16 events are missing' "lost events"
 run "$BIN/ht-massif" --from 25% - <"$V/example.ht"
 is "$status" 0 "percent of a file as stdin"
+# A trace that still grows: written when it has come to its end.
+head -n 12 "$V/inlined.ht" >grows
+"$BIN/ht-massif" --follow -o followed grows &
+background $!
+sleep 0.3
+tail -n +13 "$V/inlined.ht" >>grows
+ok "wait_for 20 '[ -s followed ]'" "--follow"
+massif "$V/inlined.ht"
+ok 'wait $! && [ "$(sed 1d m)" = "$(sed 1d followed)" ]' "has the same"
 if [ -w /dev/full ]; then
 	run sh -c 'exec "$0" "$1" >/dev/full' "$BIN/ht-massif" "$V/example.ht"
 	is "$status" 1 "a full disk"
