@@ -7,7 +7,7 @@
 
 static const char usage[] =
     "usage: ht-fold [-c cost] [-d base] [-i inlined] [-o output] [-rtq]\n"
-    "               [selection ...] [file ...]\n"
+    "               [--by-thread] [selection ...] [file ...]\n"
     "Writes a trace as folded stacks, `main;parse;push 42` a line, for\n"
     "flamegraph.pl, inferno and speedscope.\n"
     "  -c, --cost COST      calls (the default), peak, leaked, temporary or\n"
@@ -17,7 +17,8 @@ static const char usage[] =
     "  -i, --inlined HOW    mark inlined functions with _[i] (the default),\n"
     "                       leave them plain, or hide them\n"
     "  -r, --reverse        from the leaf to the root\n"
-    "  -t, --by-thread      the thread is the outermost name\n"
+    "  -t, --shorten-templates  no template arguments in names\n"
+    "      --by-thread      the thread is the outermost name\n"
     "  -o, --output FILE    write there, not to stdout (.gz, .zst: "
     "compressed)\n"
     "  -q, --quiet          no notes on stderr\n"
@@ -25,12 +26,15 @@ static const char usage[] =
     "  -V, --version        version of the tool and of the "
     "format\n" HT_QUERY_USAGE;
 
+enum { OPT_BY_THREAD = 256 };
+
 static const struct ht_opt options[] = {
     {"cost", 'c', true},
     {"diff", 'd', true},
     {"inlined", 'i', true},
     {"reverse", 'r', false},
-    {"by-thread", 't', false},
+    {"shorten-templates", 't', false},
+    {"by-thread", OPT_BY_THREAD, false},
     {"output", 'o', true},
     {"quiet", 'q', false},
     {NULL, 0, false},
@@ -68,6 +72,9 @@ parse_options(struct ht_opts *o, struct settings *s)
 			s->folded.reverse = true;
 			break;
 		case 't':
+			s->folded.shorten = true;
+			break;
+		case OPT_BY_THREAD:
 			s->folded.by_thread = true;
 			break;
 		case 'o':

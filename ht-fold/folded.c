@@ -49,6 +49,22 @@ add_id(struct ht_str *s, const struct ht_prof *p, uint32_t text)
 	    s, ht_intern_get(&p->text, text), ht_intern_len(&p->text, text));
 }
 
+static void
+add_function(struct ht_str *s, const struct folded *f, const struct ht_prof *p,
+    uint32_t text)
+{
+	struct ht_str name = {0};
+
+	if (!f->shorten) {
+		add_id(s, p, text);
+		return;
+	}
+	ht_fmt_shorten(&name, ht_intern_get(&p->text, text),
+	    ht_intern_len(&p->text, text));
+	add_safe(s, name.data, name.len);
+	ht_str_release(&name);
+}
+
 /* A frame without a function: its module, and where in it, if that is known. */
 static void
 add_module(struct ht_str *s, const struct ht_prof *p, struct ht_place place)
@@ -77,7 +93,7 @@ name_of(struct folded *f, const struct ht_prof *p, uint32_t id)
 	if (place.cut)
 		ht_str_addz(&s, "[cut]");
 	else if (place.function)
-		add_id(&s, p, place.function);
+		add_function(&s, f, p, place.function);
 	else if (place.module)
 		add_module(&s, p, place);
 	else if (place.known && place.offset)

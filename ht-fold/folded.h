@@ -37,6 +37,7 @@ struct folded_node {
 struct folded {
 	enum folded_cost cost;
 	enum folded_inlined inlined;
+	bool shorten;	/* template arguments are left out */
 	bool by_thread; /* the thread is the outermost name */
 	bool reverse;	/* from the leaf to the root */
 	const struct ht_query *query;

@@ -134,9 +134,9 @@ heaptree_begin(struct heaptree *h)
 }
 
 void
-heaptree_add(struct heaptree *h, uint32_t stack, uint64_t bytes)
+heaptree_add(struct heaptree *h, const struct ht_prof_row *row, uint64_t bytes)
 {
-	uint32_t node = ht_tree_end(&h->tree, stack);
+	uint32_t node = ht_tree_end(&h->tree, row);
 
 	HT_GROW(h->self, h->self_cap, h->tree.nnode + 1);
 	ht_plus(&h->self[node], bytes);

@@ -37,7 +37,8 @@ void heaptree_release(struct heaptree *h);
 
 /* A tree: begin, all that is live, and then its text, lines of massif.out. */
 void heaptree_begin(struct heaptree *h);
-void heaptree_add(struct heaptree *h, uint32_t stack, uint64_t bytes);
+void heaptree_add(
+    struct heaptree *h, const struct ht_prof_row *row, uint64_t bytes);
 void heaptree_write(
     struct heaptree *h, const struct ht_merge *m, struct ht_str *out);
 

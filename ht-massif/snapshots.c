@@ -74,7 +74,7 @@ make_tree(struct snapshots *s, const struct ht_load_trace *trace,
 		if (bytes == 0 || !is_chosen(s, trace, i))
 			continue;
 		row = ht_merge_row(trace->merge, i);
-		heaptree_add(&s->tree, p->row[row - 1].stack, bytes);
+		heaptree_add(&s->tree, &p->row[row - 1], bytes);
 		ht_plus(&total, bytes);
 	}
 	*text = NULL;

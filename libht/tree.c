@@ -202,8 +202,9 @@ child_of(struct ht_tree *t, uint32_t parent, uint32_t key, uint32_t place,
 	return *first;
 }
 
-uint32_t
-ht_tree_end(struct ht_tree *t, uint32_t stack)
+/* The node where a stack's path ends; 0: it is not in the tree. */
+static uint32_t
+end_of(struct ht_tree *t, uint32_t stack)
 {
 	bool fresh;
 	uint64_t *end = ht_map_put(&t->end, stack, &fresh);
@@ -232,17 +233,23 @@ node_of(struct ht_tree *t, const struct ht_prof_row *row)
 	return child_of(t, 0, key, HT_PLACE_NONE, value);
 }
 
+uint32_t
+ht_tree_end(struct ht_tree *t, const struct ht_prof_row *row)
+{
+	if (t->by == HT_BY_THREAD || t->by == HT_BY_SIZE)
+		return node_of(t, row);
+	return end_of(t, row->stack);
+}
+
 void
 ht_tree_add(
     struct ht_tree *t, const struct ht_prof_row *row, size_t n, bool base)
 {
-	bool flat = t->by == HT_BY_THREAD || t->by == HT_BY_SIZE;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		struct ht_sum sum = ht_row_sum(&row[i]);
-		uint32_t id =
-		    flat ? node_of(t, &row[i]) : ht_tree_end(t, row[i].stack);
+		uint32_t id = ht_tree_end(t, &row[i]);
 		struct ht_node *node;
 
 		if (id == 0)

@@ -44,13 +44,13 @@ fold --inlined=hide "$V/inlined.ht"
 is "$(out)" "main 2" "-i hide"
 fold -r "$V/inlined.ht"
 is "$(out)" "push_[i];main 2" "-r"
-fold -t "$V/inlined.ht"
-is "$(out)" "main;main;push_[i] 2" "-t: the main thread"
-fold -rt "$V/inlined.ht"
-is "$(out)" "push_[i];main;main 2" "-rt"
+fold --by-thread "$V/inlined.ht"
+is "$(out)" "main;main;push_[i] 2" "--by-thread"
+fold -r --by-thread "$V/inlined.ht"
+is "$(out)" "push_[i];main;main 2" "-r --by-thread"
 fold --all-frames "$V/inlined.ht"
 is "$(out)" "_start;main;push_[i];operator new(unsigned long) 2" "--all-frames"
-fold -t "$V/heaptrack-3.ht"
+fold --by-thread "$V/heaptrack-3.ht"
 like "$(out)" '^\[unknown thread\];' "heaptrack knows no threads"
 for c in calls:2 peak:200 leaked:100 temporary:1 total:200; do
 	fold -c ${c%:*} "$V/inlined.ht"
@@ -118,7 +118,7 @@ for seed in 1 2 3 4 5; do
 		perl "$T/prog/select.pl" r.ht $theirs >totals
 		for c in calls:allocations peak:peak leaked:leaked \
 		    temporary:temporary total:total_bytes; do
-			fold $plain -t -c ${c%:*} $ours r.ht
+			fold $plain --by-thread -c ${c%:*} $ours r.ht
 			[ "$(sum)" = "$(total ${c#*:})" ] ||
 			    wrong="$wrong; $ours: $c $(sum) $(total ${c#*:})"
 		done
@@ -191,6 +191,12 @@ for p in jq orchard; do
 		fold -c ${c%:*} $p.zst
 		perl ours.pl <out >got
 		same got want "$p: ${c#*:}, as heaptrack_print -F"
+		heaptrack_print -F f --flamegraph-cost-type ${c#*:} \
+		    $p.zst >/dev/null 2>&1
+		perl theirs.pl <f >want
+		fold -t -c ${c%:*} $p.zst
+		perl ours.pl <out >got
+		same got want "$p: ${c#*:}, without template arguments"
 		[ $c = calls:allocations ] &&
 		    ok '[ $(wc -l <want) -gt 15 ]' "$p: $(wc -l <want) stacks"
 	done
@@ -204,7 +210,7 @@ is "$(sum)" "$want" "a raw file of heaptrack"
 perl "$T/prog/random.pl" 7 >a.ht
 perl "$T/prog/random.pl" 8 >b.ht
 for c in calls leaked; do
-	for o in '' -r -t; do
+	for o in '' -r --by-thread; do
 		fold $o -c $c a.ht
 		mv out a.folded
 		fold $o -c $c b.ht
@@ -235,7 +241,7 @@ perl -e 'sub s { my $n = shift; printf "s %x %s\n", length $n, $n }
     printf "i ff 1\nt %x 0\na 64 %x\n", 1 + @name, 1 + @name;
     printf "+ %x\n", $_ for 0 .. @name;
     print "#E exit 0\n"' >names
-for o in '' -r -t; do
+for o in '' -r --by-thread; do
 	fold $o names
 	is "$(grep -cvE '^[^;]+(;[^;]+)* [0-9]+$' out)" 0 "a line a stack ($o)"
 	is "$(grep -cE '[^ ;] +[0-9]+(\.[0-9]*)? [0-9]+$' out)" 0 \
