@@ -39,7 +39,7 @@ BASE = -std=gnu11 -I. -D_GNU_SOURCE -DHT_VERSION='"$(VERSION)"' $(WARN) \
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer)
 
-COMMANDS = ht-aggregate ht-record ht-symbolize ht-top
+COMMANDS = ht-aggregate ht-fold ht-massif ht-record ht-symbolize ht-top
 
 libht_src   = $(wildcard libht/*.c)
 preload_src = $(wildcard ht-record/preload/*.c)

@@ -178,6 +178,16 @@ drop_parameters(const char *s, size_t len)
 	return i;
 }
 
+void
+ht_fmt_shorten(struct ht_str *s, const char *name, size_t len)
+{
+	char *shorter = ht_malloc(len + 1);
+	size_t n = drop_templates(shorter, name, len);
+
+	ht_str_add(s, n ? shorter : name, n ? n : len);
+	free(shorter);
+}
+
 static void
 add_escaped(struct ht_str *s, const char *text, size_t len)
 {

@@ -33,6 +33,8 @@ size_t ht_fmt_width(const char *text, size_t len);
  */
 void ht_fmt_function(
     struct ht_str *s, const char *name, size_t len, size_t width);
+/* The name with `<>` in place of template arguments, not escaped. */
+void ht_fmt_shorten(struct ht_str *s, const char *name, size_t len);
 /* Any text, escaped; one that is too long loses its end. */
 void ht_fmt_text(struct ht_str *s, const char *text, size_t len, size_t width);
 

@@ -76,20 +76,36 @@ begin_trace(struct loading *g, struct ht_tables *t)
 	ht_window_begin(&g->window, from, to);
 }
 
+static struct ht_load_trace
+this_trace(struct loading *g, struct ht_tables *t)
+{
+	return (struct ht_load_trace){.merge = &g->merge,
+	    .t = t,
+	    .cost = &g->cost,
+	    .window = ht_query_windowed(g->l->query) ? &g->window : NULL};
+}
+
 static void
 end_trace(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
 {
 	const struct ht_query *q = g->l->query;
+	struct ht_load_trace trace = this_trace(g, t);
+	const struct ht_class *cls = t->cls;
+	size_t ncls = t->ncls;
 
 	if (ev->end == HT_END_EXEC && !q->all_images) {
 		g->l->left_out++;
-	} else if (ht_query_windowed(q)) {
-		ht_merge_end(
-		    &g->merge, &g->cost, g->window.cls, g->window.ncls);
+		return;
+	}
+	if (trace.window) {
+		cls = g->window.cls;
+		ncls = g->window.ncls;
 	} else {
 		ht_cost_finish(&g->cost, t);
-		ht_merge_end(&g->merge, &g->cost, t->cls, t->ncls);
 	}
+	if (g->l->end)
+		g->l->end(g->l->arg, &trace, cls, ncls);
+	ht_merge_end(&g->merge, &g->cost, cls, ncls);
 }
 
 /* What is not an event of a block: they are most, and cost nothing more. */
@@ -143,7 +159,7 @@ read_plain(struct loading *g, struct ht_evread *r)
 static void
 read_each(struct loading *g, struct ht_evread *r)
 {
-	bool windowed = ht_query_windowed(g->l->query);
+	struct ht_load_trace trace = this_trace(g, &r->t);
 	struct ht_event ev;
 	int rc;
 
@@ -154,12 +170,12 @@ read_each(struct loading *g, struct ht_evread *r)
 		}
 		if (ev.kind == HT_EV_VERSION)
 			begin_trace(g, &r->t);
-		if (windowed)
+		if (trace.window)
 			ht_window_event(&g->window, &g->cost, &r->t, &ev);
 		else
 			ht_cost_event(&g->cost, &r->t, &ev);
 		if (g->l->event)
-			g->l->event(g->l->arg, &g->merge, &r->t, &ev);
+			g->l->event(g->l->arg, &trace, &ev);
 		if (ev.kind != HT_EV_VERSION && !is_block(&ev))
 			other_event(g, &r->t, &ev);
 		if (is_over(g, &ev))

@@ -16,14 +16,25 @@
 #include "libht/evread.h"
 #include "libht/prof.h"
 #include "libht/query.h"
+#include "libht/window.h"
+
+/* A trace while it is read, all up to the last event and including it. */
+struct ht_load_trace {
+	struct ht_merge *merge; /* knows rows of classes (ht_merge_row) */
+	struct ht_tables *t;
+	const struct ht_cost *cost;
+	const struct ht_window *window; /* NULL: the whole run is reported */
+};
 
 struct ht_load {
 	struct ht_query *query;
-	/* NULL, or called for each event of all traces, launchers' too, after
-	 * the tables took it: for those who need more than the profile.
-	 * `m` knows rows of classes (ht_merge_row) while the trace lasts. */
-	void (*event)(void *arg, struct ht_merge *m, struct ht_tables *t,
+	/* For those who need more than the profile, or NULL both. Called for
+	 * each event of all traces, launchers' too; then at the end of a trace
+	 * that is reported, with what its classes cost. */
+	void (*event)(void *arg, const struct ht_load_trace *trace,
 	    const struct ht_event *ev);
+	void (*end)(void *arg, const struct ht_load_trace *trace,
+	    const struct ht_class *cls, size_t ncls);
 	void *arg;
 	uint64_t left_out; /* out: launchers' traces */
 };

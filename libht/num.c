@@ -114,3 +114,27 @@ ht_hex_put(char *p, uint64_t v)
 		p[i] = digit[v & 15];
 	return p + n;
 }
+
+int
+ht_num_thousandths(const char *s, const char **end, uint64_t *out)
+{
+	uint64_t v = 0;
+	int digits = 0, decimals = -1;
+
+	for (; (*s >= '0' && *s <= '9') || (*s == '.' && decimals < 0); s++) {
+		if (*s == '.') {
+			decimals = 0;
+			continue;
+		}
+		if (decimals == 3 || v > UINT64_MAX / 100000)
+			return -1;
+		v = 10 * v + (uint64_t)(*s - '0');
+		digits++;
+		decimals += decimals >= 0;
+	}
+	for (decimals = decimals < 0 ? 0 : decimals; decimals < 3; decimals++)
+		v *= 10;
+	*end = s;
+	*out = v;
+	return digits ? 0 : -1;
+}

@@ -13,6 +13,10 @@ enum ht_unit { HT_UNIT_NONE, HT_UNIT_SIZE, HT_UNIT_TIME };
 int ht_num_parse(const char *s, enum ht_unit unit, uint64_t min, uint64_t max,
     uint64_t *out);
 
+/* Reads decimal digits with at most three decimals, in thousandths; *end is
+ * what follows. 0, or -1: no digit, or it does not fit. */
+int ht_num_thousandths(const char *s, const char **end, uint64_t *out);
+
 /* Reads lower case hexadecimal digits from *p on, before `end`, at most 16
  * significant; moves *p behind them. 0, or -1: no digit, or does not fit.
  * Leading zeros are accepted (heaptrack's files never have them, people's

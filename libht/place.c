@@ -55,6 +55,7 @@ ht_place(const struct ht_prof *p, uint32_t id)
 		place.inlined = id < f->first + f->count;
 	}
 	place.known = true;
+	place.frame = (uint32_t)(f - p->frame) + 1;
 	place.module = f->module;
 	place.offset = f->offset;
 	place.symbolised = f->symbolised;

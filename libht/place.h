@@ -23,6 +23,7 @@
 struct ht_place {
 	/* Texts are ids of the profile's, 0 unknown. */
 	uint32_t function, file, line, module;
+	uint32_t frame; /* of the profile's; 0 none */
 	uint64_t
 	    offset; /* in the module, or the address: when not symbolised */
 	bool symbolised;

@@ -365,6 +365,7 @@ map_stack(struct ht_merge *m, uint32_t id)
 		below = m->stack[top];
 		parent =
 		    ht_prof_stack(m->p, parent, map_frame(m, s[top - 1].frame));
+		m->p->stack[parent - 1].cut |= s[top - 1].cut;
 		m->stack[top] = parent;
 	}
 	return parent;

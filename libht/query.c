@@ -62,31 +62,6 @@ ht_query_release(struct ht_query *q)
 	memset(q, 0, sizeof *q);
 }
 
-/* Digits with at most three decimals, in thousandths; *end is what follows. */
-static int
-thousandths(const char *s, const char **end, uint64_t *out)
-{
-	uint64_t v = 0;
-	int digits = 0, decimals = -1;
-
-	for (; (*s >= '0' && *s <= '9') || (*s == '.' && decimals < 0); s++) {
-		if (*s == '.') {
-			decimals = 0;
-			continue;
-		}
-		if (decimals == 3 || v > UINT64_MAX / 100000)
-			return -1;
-		v = 10 * v + (uint64_t)(*s - '0');
-		digits++;
-		decimals += decimals >= 0;
-	}
-	for (decimals = decimals < 0 ? 0 : decimals; decimals < 3; decimals++)
-		v *= 10;
-	*end = s;
-	*out = v;
-	return digits ? 0 : -1;
-}
-
 static void
 set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 {
@@ -99,7 +74,7 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 	uint64_t v;
 	size_t i;
 
-	if (thousandths(o->value, &unit, &v) == 0)
+	if (ht_num_thousandths(o->value, &unit, &v) == 0)
 		for (i = 0; i < HT_LEN(units); i++) {
 			if (strcmp(unit, units[i].unit) != 0 ||
 			    __builtin_mul_overflow(v, units[i].factor, &v))
@@ -363,12 +338,12 @@ static uint64_t
 stack_bits(struct ht_select *s, uint32_t id)
 {
 	HT_GROW(s->stack, s->stack_cap, s->p->nstack + 1);
-	for (; s->nstack <= s->p->nstack; s->nstack++) {
-		const struct ht_stack *st = s->p->stack + s->nstack - 1;
+	/* Of stack 0, which no filter by a place matches, there is nothing. */
+	for (; s->nstack < s->p->nstack; s->nstack++) {
+		const struct ht_stack *st = &s->p->stack[s->nstack];
 
-		if (s->nstack > 0)
-			s->stack[s->nstack] =
-			    s->stack[st->parent] | frame_bits(s, st->frame);
+		s->stack[s->nstack + 1] =
+		    s->stack[st->parent] | frame_bits(s, st->frame);
 	}
 	return s->stack[id];
 }

@@ -102,8 +102,8 @@ struct ht_select {
 	const struct ht_prof *p;
 	struct ht_walk walk;
 	uint64_t *stack; /* bit i: filter i matches a frame of the stack */
-	size_t nstack, stack_cap;
-	uint8_t *ignored; /* a stack: 0 not known yet, 1 no, 2 yes */
+	size_t nstack, stack_cap; /* nstack: so many are known */
+	uint8_t *ignored;	  /* a stack: 0 not known yet, 1 no, 2 yes */
 	size_t ignored_cap;
 };
 

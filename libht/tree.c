@@ -233,17 +233,23 @@ node_of(struct ht_tree *t, const struct ht_prof_row *row)
 	return child_of(t, 0, key, HT_PLACE_NONE, value);
 }
 
+uint32_t
+ht_tree_end(struct ht_tree *t, const struct ht_prof_row *row)
+{
+	if (t->by == HT_BY_THREAD || t->by == HT_BY_SIZE)
+		return node_of(t, row);
+	return end_of(t, row->stack);
+}
+
 void
 ht_tree_add(
     struct ht_tree *t, const struct ht_prof_row *row, size_t n, bool base)
 {
-	bool flat = t->by == HT_BY_THREAD || t->by == HT_BY_SIZE;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		struct ht_sum sum = ht_row_sum(&row[i]);
-		uint32_t id =
-		    flat ? node_of(t, &row[i]) : end_of(t, row[i].stack);
+		uint32_t id = ht_tree_end(t, &row[i]);
 		struct ht_node *node;
 
 		if (id == 0)

@@ -75,6 +75,9 @@ void ht_tree_init(struct ht_tree *t, struct ht_walk *walk, enum ht_by by,
 /* Adds rows, of walk->p or with its stacks and texts; `base`: to the base. */
 void ht_tree_add(
     struct ht_tree *t, const struct ht_prof_row *row, size_t n, bool base);
+/* The node where a row's path ends, made if it is new; 0: it is not in the
+ * tree. */
+uint32_t ht_tree_end(struct ht_tree *t, const struct ht_prof_row *row);
 void ht_tree_release(struct ht_tree *t);
 
 #endif

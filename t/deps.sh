@@ -49,6 +49,7 @@ mandoc             mandoc          mandoc           mandoc      mandoc
 prove              perl            perl-Test-Harness perl       perl-utils
 valgrind           valgrind        valgrind         valgrind    valgrind
 ms_print           valgrind        valgrind         valgrind    valgrind
+/usr/share/perl5/Devel/NYTProf/flamegraph.pl libdevel-nytprof-perl - - -
 /usr/lib/debug/.build-id libc6-dbg - - musl-dbg
 heaptrack          heaptrack       heaptrack        heaptrack   heaptrack
 heaptrack_print    heaptrack       heaptrack        heaptrack   heaptrack

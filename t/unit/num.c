@@ -57,6 +57,34 @@ hex_parses(void **state)
 }
 
 static void
+thousandths(void **state)
+{
+	static const struct {
+		const char *text;
+		int rc;
+		uint64_t v;
+		const char *end;
+	} t[] = {{"1", 0, 1000, ""}, {"1.5s", 0, 1500, "s"},
+	    {"0.125%", 0, 125, "%"}, {".5", 0, 500, ""}, {"3.", 0, 3000, ""},
+	    {"1.2.3", 0, 1200, ".3"}, {"1.2345", -1, 0, ""}, {"", -1, 0, ""},
+	    {"x", -1, 0, ""}, {"-1", -1, 0, ""},
+	    {"99999999999999999999", -1, 0, ""}};
+
+	(void)state;
+	for (size_t i = 0; i < HT_LEN(t); i++) {
+		const char *end;
+		uint64_t v;
+
+		assert_int_equal(
+		    ht_num_thousandths(t[i].text, &end, &v), t[i].rc);
+		if (t[i].rc < 0)
+			continue;
+		assert_true(v == t[i].v);
+		assert_string_equal(end, t[i].end);
+	}
+}
+
+static void
 decimal_with_units(void **state)
 {
 	static const struct {
@@ -102,6 +130,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hex_puts),
 	    cmocka_unit_test(hex_parses),
+	    cmocka_unit_test(thousandths),
 	    cmocka_unit_test(decimal_with_units),
 	};
 
