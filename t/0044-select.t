@@ -188,10 +188,10 @@ for pack in cat "gzip -c" "zstd -qc"; do
 	same out want "--follow has read it all: $pack"
 done
 
-# A profile is no trace, yet.
+# A profile has no events.
 printf '# ht-profile 1\n' >p
 run "$BIN/ht-top" --totals --to 1 p
 is "$status" 1 "a window of a profile"
-like "$(err)" 'p: this is a profile: a window needs events' "says why not"
+like "$(err)" 'p: this is a profile, and --from, --to and --at need the trace' "says why not"
 
 done_testing

@@ -404,11 +404,12 @@ massif raw.raw.zst
 is "$(m_is peak)" "$want" "a raw one"
 
 # --- what is wrong ---------------------------------------------------------
+needs='s/the profile ends.*/this is a profile, and ht-massif needs the trace: '\
+'its events are not in a profile/'
 for t in "$T"/data/invalid/*.ht "$T"/data/invalid/*.gz \
     "$T"/data/invalid/*.zst; do
 	"$BIN/ht-top" --totals <"$t" 2>&1 >/dev/null |
-	    sed 's/^ht-top:/ht-massif:/
-	    s/a profile, not a trace.*/a profile: ht-massif needs events/' >want
+	    sed "s/^ht-top:/ht-massif:/; $needs" >want
 	run sh -c 'exec "$0" <"$1"' "$BIN/ht-massif" "$t"
 	is "$status" 1 "${t##*/} has status 1"
 	grep -v 'traces, and massif.out' err >got
