@@ -227,7 +227,8 @@ struct ht_ring {
 	_Atomic uint32_t alive;
 
 	/* The program's. */
-	_Alignas(64) _Atomic uint64_t head; /* a hint: never past the truth */
+	/* A hint: every HT_HEAD_STEP records, and never past the truth. */
+	_Alignas(64) _Atomic uint64_t head;
 	_Alignas(64) _Atomic uint32_t waiters; /* 1: someone waits on `space` */
 	_Atomic uint32_t claimed; /* pid of the image that took this ring */
 	_Atomic uint32_t ready;	  /* 1: recording, 2: gave up, see `why` */
@@ -240,7 +241,8 @@ struct ht_ring {
 	char why[128];	       /* a text for people when `ready` is 2 */
 };
 
-#define HT_UNSEEN UINT64_MAX
+#define HT_UNSEEN    UINT64_MAX
+#define HT_HEAD_STEP 64
 
 /* flags */
 enum {

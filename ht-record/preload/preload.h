@@ -54,6 +54,7 @@ struct ht_thread {
 	_Alignas(64) _Atomic int32_t tid; /* 0: free */
 	uint32_t number;		  /* in records, 1 to HT_THREAD_MAX */
 	uint64_t tail;		/* the ring's tail when last looked at */
+	uint64_t pos;		/* in the ring; all before it is filled */
 	const uintptr_t *guard; /* frame of the hook that is in a real call */
 	uintptr_t guard_pc;	/* that frame's return address */
 	volatile uint32_t seq;	/* captures begun: a signal handler's shows */

@@ -98,7 +98,7 @@ count_lost(struct ht_ring *r)
 static bool
 ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
-	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+	uint64_t pos = ht_ring_place(t, r);
 
 	for (;;) {
 		struct ht_rec *slot, old, new;
@@ -123,8 +123,7 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 			/* A lap behind, at least: the world moved on. */
 			t->tail = atomic_load_explicit(
 			    &r->tail, memory_order_acquire);
-			pos = atomic_load_explicit(
-			    &r->head, memory_order_relaxed);
+			pos = ht_ring_place(t, r);
 			continue;
 		}
 		/* A fork in a signal handler that interrupted this very hook
@@ -135,7 +134,7 @@ ring_put(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 		if (likely(ht_slot_publish(slot, &old, &new)))
 			break;
 	}
-	ht_ring_move_head(r, pos);
+	ht_ring_move_on(t, r, pos);
 	return true;
 }
 

@@ -48,21 +48,34 @@ ht_rec_at(const struct ht_ring *r, struct ht_rec rec, uint64_t pos)
 	return rec;
 }
 
-/* Only a hint: when two threads race here it may fall behind, never get ahead
- * of what is published. */
-static inline void
-ht_ring_move_head(struct ht_ring *r, uint64_t pos)
+/* Where to look for a free slot: everything before it is filled. It is what
+ * this thread filled last, or what others did since. */
+static inline uint64_t
+ht_ring_place(const struct ht_thread *t, const struct ht_ring *r)
 {
-	if ((int64_t)(pos - atomic_load_explicit(
-				&r->head, memory_order_relaxed)) >= 0)
-		atomic_store_explicit(&r->head, pos + 1, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	return (int64_t)(head - t->pos) > 0 ? head : t->pos;
 }
 
-/* Puts the record into the slot at the head. False: it is not that simple. */
+/* The thread goes on behind `pos`; once in a while the others are told, not
+ * each time: that would cost each of them a cache line a record. When two
+ * race here the hint may fall behind, never get ahead of what is published. */
+static inline void
+ht_ring_move_on(struct ht_thread *t, struct ht_ring *r, uint64_t pos)
+{
+	t->pos = ++pos;
+	if (unlikely(pos % HT_HEAD_STEP == 0) &&
+	    (int64_t)(pos -
+		      atomic_load_explicit(&r->head, memory_order_relaxed)) > 0)
+		atomic_store_explicit(&r->head, pos, memory_order_relaxed);
+}
+
+/* Puts the record into the slot at its place. False: it is not that simple. */
 static inline __attribute__((always_inline)) bool
 ht_ring_try(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 {
-	uint64_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+	uint64_t pos = ht_ring_place(t, r);
 	struct ht_rec *slot = ht_ring_slot(pos), old, new;
 
 	if (unlikely((pos - t->tail) >> r->shift))
@@ -73,7 +86,7 @@ ht_ring_try(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 	if (unlikely(ht_slot_look(r, pos, slot, &old) != 1 || !ht_is_on() ||
 		     !ht_slot_publish(slot, &old, &new)))
 		return false;
-	ht_ring_move_head(r, pos);
+	ht_ring_move_on(t, r, pos);
 	return true;
 }
 
