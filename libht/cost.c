@@ -170,4 +170,6 @@ ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 	ht_plus(&sum->peak, more->peak);
 	ht_plus(&sum->peak_blocks, more->peak_blocks);
 	ht_plus(&sum->others, more->others);
+	ht_plus(&sum->age, more->age);
+	ht_plus(&sum->held, more->held);
 }

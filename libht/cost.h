@@ -169,6 +169,9 @@ struct ht_sum {
 	uint64_t peak; /* bytes at the peak */
 	uint64_t peak_blocks;
 	uint64_t others; /* frees by another thread than the allocating one */
+	/* How long blocks that were freed had lived, in block times ms and in
+	 * byte times ms: of each age the least of its power of two (hist.h). */
+	uint64_t age, held;
 };
 
 void ht_sum_add(struct ht_sum *sum, const struct ht_sum *more);

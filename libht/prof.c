@@ -164,9 +164,23 @@ ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more)
 	ht_hist_merge(&to->life, &more->life);
 }
 
+/* What the ages of its blocks add up to. */
+static uint64_t
+sum_of_ages(const struct ht_hist *h)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = h->first; i < (unsigned)h->first + h->n; i++)
+		ht_plus(&sum, ht_times(ht_hist_get(h, i), ht_hist_start(i)));
+	return sum;
+}
+
 struct ht_sum
 ht_row_sum(const struct ht_prof_row *row)
 {
+	uint64_t age = row->life.n ? sum_of_ages(&row->life) : 0;
+
 	return (struct ht_sum){
 	    .allocs = row->allocs,
 	    .bytes = ht_times(row->allocs, row->size),
@@ -176,6 +190,8 @@ ht_row_sum(const struct ht_prof_row *row)
 	    .peak = ht_times(row->peak, row->size),
 	    .peak_blocks = row->peak,
 	    .others = row->others,
+	    .age = age,
+	    .held = ht_times(age, row->size),
 	};
 }
 
@@ -458,23 +474,22 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 
 	for (i = 0; i < ncls; i++) {
 		const struct ht_class *c = &cls[i];
-		struct ht_prof_row *row, more = {.allocs = c->allocs,
-					     .temporary = c->temporary,
-					     .leaked = c->live,
-					     .peak = c->peak};
+		struct ht_prof_row more = {.size = c->size,
+		    .allocs = c->allocs,
+		    .temporary = c->temporary,
+		    .leaked = c->live,
+		    .peak = c->peak};
 		struct ht_sum sum;
 		uint32_t id;
 
 		if (c->allocs == 0 && c->peak == 0)
 			continue;
+		merge_life(m, &more, k, i, c);
 		id = ht_merge_row(m, i);
-		row = &p->row[id - 1];
-		ht_row_add(row, &more);
-		merge_life(m, row, k, i, c);
-		more.size = c->size;
-		more.others = i < k->nlife ? k->life[i].others : 0;
+		ht_row_add(&p->row[id - 1], &more);
 		sum = ht_row_sum(&more);
 		ht_sum_add(&p->sum, &sum);
+		ht_hist_release(&more.life);
 	}
 	for (i = 1; i < m->stack_cap && i <= m->t->nstack; i++)
 		if (m->stack[i])
