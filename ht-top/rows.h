@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rows: the costs of a profile merged by the place that allocates, as
+ * Rows: the costs of a profile merged by what --by says; by line, as
  * heaptrack_print merges: module, function, file and line of the innermost
- * frame above operator new, without its address.
+ * frame above operator new, without its address. Under each are the backtraces
+ * that led there.
  *
- * A *chain* is a backtrace without its first place, which is the row.
+ * A *chain* is a backtrace without what the row says already: by function and
+ * line without its first place.
  */
 #ifndef HT_TOP_ROWS_H
 #define HT_TOP_ROWS_H
@@ -13,17 +15,20 @@
 
 #include "ht-top/top.h"
 #include "libht/place.h"
-#include "libht/query.h"
+#include "libht/tree.h"
 
 struct row {
-	struct ht_sum sum;
+	struct costs costs;
 	uint32_t place; /* of one of its frames */
+	uint64_t value; /* by thread and size: which */
+	uint32_t node;	/* its group */
 	uint32_t first; /* next[]: a list of the profile's rows */
 };
 
-/* One backtrace of a row, without the row's own place. */
+/* One backtrace of a row. */
 struct sub {
-	struct ht_sum sum;
+	struct costs costs;
+	uint32_t stack;	   /* an example: backtraces shown alike are one */
 	const char *chain; /* `len` places; may lie at any address */
 	size_t len;
 };
@@ -38,12 +43,12 @@ sub_place(const struct sub *s, size_t i)
 }
 
 struct rows {
-	const struct ht_prof *p;
+	const struct report *r;
 	struct ht_walk walk;
+	struct ht_tree tree; /* flat */
 	struct row *row;
-	size_t nrow, cap;
+	size_t nrow;
 	uint32_t *next; /* row of the profile to the next of its row; 0 ends */
-	struct ht_intern keys;
 
 	/* The backtraces of one row, until the next call of rows_subs. */
 	struct sub *sub;
@@ -51,10 +56,14 @@ struct rows {
 	struct ht_intern chains;
 };
 
-void rows_init(
-    struct rows *r, const struct ht_prof *p, const struct ht_query *query);
-void rows_release(struct rows *r);
-/* Merges the backtraces of a row that are shown alike; into r->sub. */
-void rows_subs(struct rows *r, const struct row *row);
+void rows_init(struct rows *rows, const struct report *r);
+void rows_release(struct rows *rows);
+/* Merges the backtraces of a row that are shown alike; into rows->sub. */
+void rows_subs(struct rows *rows, const struct row *row);
+
+/* Those in which there is anything of a cost, the largest first; of nothing,
+ * NULL. The array is the caller's. */
+struct row **rows_sorted(struct rows *rows, enum cost sort, size_t *n);
+struct sub **subs_sorted(struct rows *rows, enum cost sort, size_t *n);
 
 #endif

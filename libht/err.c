@@ -29,12 +29,11 @@ ht_set_quiet(bool on)
 	quiet = on;
 }
 
-/* The length of the UTF-8 sequence at s, 0 when it is none that may reach a
- * terminal: malformed, overlong, a surrogate, a C1 or bidirectional control.
- * From the table of well-formed sequences, Unicode 15, section 3.9. */
-static size_t
-utf8_len(const unsigned char *s, size_t n)
+/* From the table of well-formed sequences, Unicode 15, section 3.9. */
+size_t
+ht_utf8_safe(const char *text, size_t n)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	uint32_t c, low;
 	size_t len;
 
@@ -75,7 +74,7 @@ escape_one(char e[5], const unsigned char *s, size_t n, size_t *used)
 		e[0] = (char)*s;
 		return 1;
 	}
-	len = *s < 0x80 ? 0 : utf8_len(s, n);
+	len = ht_utf8_safe((const char *)s, n);
 	if (len) {
 		memcpy(e, s, len);
 		*used = len;

@@ -38,6 +38,11 @@ struct ht_error {
 int ht_error_set(struct ht_error *e, const char *fmt, ...) HT_PRINTF(2, 3);
 int ht_error_errno(struct ht_error *e, const char *fmt, ...) HT_PRINTF(2, 3);
 
+/* The length of the UTF-8 sequence of more than one byte at `text`; 0 when
+ * there is none that may reach a terminal: malformed, overlong, a surrogate, a
+ * C1 or bidirectional control. */
+size_t ht_utf8_safe(const char *text, size_t len);
+
 /* Escapes `len` bytes into `out` (of `size` bytes, always terminated): \n, \t,
  * \\ for those, \xNN for other control bytes, for bytes that are not valid
  * UTF-8 and for the C1 and bidirectional controls. Returns the length. */

@@ -216,6 +216,26 @@ ht_fmt_text(struct ht_str *s, const char *text, size_t len, size_t width)
 }
 
 void
+ht_fmt_path(struct ht_str *s, const char *path, size_t len, size_t width)
+{
+	struct ht_str all = {0};
+	size_t columns, from = 0;
+
+	if (width > 0 && len > 8 * width + 64) {
+		path += len - (8 * width + 64);
+		len = 8 * width + 64;
+	}
+	add_escaped(&all, path, len);
+	columns = ht_fmt_width(all.data, all.len);
+	if (width > 0 && columns > width) {
+		ht_str_addz(s, DOTS);
+		from = byte_of(all.data, all.len, columns - width + 1);
+	}
+	ht_str_add(s, all.data + from, all.len - from);
+	ht_str_release(&all);
+}
+
+void
 ht_fmt_function(struct ht_str *s, const char *name, size_t len, size_t width)
 {
 	struct ht_str all = {0};

@@ -35,7 +35,8 @@ void ht_fmt_function(
     struct ht_str *s, const char *name, size_t len, size_t width);
 /* The name with `<>` in place of template arguments, not escaped. */
 void ht_fmt_shorten(struct ht_str *s, const char *name, size_t len);
-/* Any text, escaped; one that is too long loses its end. */
+/* Any text, escaped; one that is too long loses its end; a path its start. */
 void ht_fmt_text(struct ht_str *s, const char *text, size_t len, size_t width);
+void ht_fmt_path(struct ht_str *s, const char *path, size_t len, size_t width);
 
 #endif

@@ -163,6 +163,18 @@ ht_suppress_builtin(struct ht_suppress *s)
 }
 
 void
+ht_suppress_restart(struct ht_suppress *s, size_t n)
+{
+	size_t i;
+
+	while (s->n > n)
+		free(s->item[--s->n].pattern);
+	for (i = 0; i < n; i++)
+		s->item[i].blocks = s->item[i].bytes = 0;
+	s->blocks = s->bytes = 0;
+}
+
+void
 ht_suppress_release(struct ht_suppress *s)
 {
 	size_t i;

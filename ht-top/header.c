@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The first lines of a report: what was recorded, the totals, and why they are
+ * not the whole truth. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ht-top/columns.h"
+#include "libht/fmt.h"
+
+#define DOT "\xc2\xb7" /* · */
+
+static void
+add_end(struct ht_str *s, const struct ht_prof *p)
+{
+	const struct ht_prof_origin *o = &p->origin[0];
+
+	switch (o->end) {
+	case HT_END_EXIT:
+		ht_str_addf(s, " " DOT " exit %" PRIu64, o->end_value);
+		break;
+	case HT_END_SIGNAL:
+		ht_str_addf(
+		    s, " " DOT " killed by signal %" PRIu64, o->end_value);
+		break;
+	case HT_END_EXEC:
+		ht_str_addz(s, " " DOT " exec");
+		break;
+	case HT_END_DETACHED:
+		ht_str_addz(s, " " DOT " detached");
+		break;
+	case HT_END_STOPPED:
+		ht_str_addz(s, " " DOT " recording stopped");
+		break;
+	case HT_END_TRUNCATED:
+		ht_str_addz(s, " " DOT " truncated");
+		break;
+	case HT_END_NONE:
+		break;
+	}
+}
+
+static void
+put_what(const struct report *r, const struct ht_prof *p, const char *before)
+{
+	struct ht_str what = {0}, rest = {0};
+	size_t room = 0;
+
+	ht_str_addf(&rest, " " DOT " %s", ht_fmt_ms(p->runtime_ms).s);
+	if (p->traces != 1)
+		ht_str_addf(&what, "%s traces", ht_fmt_count(p->traces).s);
+	else
+		add_end(&rest, p);
+	if (r->top->width)
+		room = r->top->width - strlen(before) -
+		       ht_fmt_width(rest.data, rest.len);
+	if (p->traces == 1)
+		ht_fmt_text(&what, ht_intern_get(&p->text, p->origin->command),
+		    ht_intern_len(&p->text, p->origin->command), room);
+	if (what.len == 0)
+		ht_str_addz(&what, "a program without a name");
+	ht_out_printf(r->out, "%s", before);
+	put_ink(r, INK_TITLE, what.data);
+	ht_out_printf(r->out, "%s\n", rest.data);
+	ht_str_release(&what);
+	ht_str_release(&rest);
+}
+
+/* --- notices ------------------------------------------------------------ */
+
+static void
+warning(const struct report *r, const char *what, const char *text)
+{
+	put_ink(r, INK_WARNING, what);
+	ht_out_printf(r->out, "%s\n", text);
+}
+
+static void
+add_moment(struct ht_str *s, const struct ht_moment *m)
+{
+	if (!m->percent)
+		ht_str_addz(s, ht_fmt_ms(m->value).s);
+	else if (m->value % 1000)
+		ht_str_addf(s, "%" PRIu64 ".%03" PRIu64 " %%", m->value / 1000,
+		    m->value % 1000);
+	else
+		ht_str_addf(s, "%" PRIu64 " %%", m->value / 1000);
+}
+
+static void
+put_window(const struct report *r)
+{
+	const struct ht_query *q = &r->top->query;
+	struct ht_str s = {0};
+
+	if (!ht_query_windowed(q))
+		return;
+	if (q->has_from) {
+		ht_str_addz(&s, " from ");
+		add_moment(&s, &q->from);
+	}
+	if (q->has_to || q->at) {
+		ht_str_addz(&s, " before ");
+		add_moment(&s, &q->to);
+	}
+	ht_out_printf(r->out, "only what was allocated%s\n", s.data);
+	ht_str_release(&s);
+}
+
+static void
+put_suppressed(const struct report *r)
+{
+	const struct ht_suppress *s = &r->top->query.suppress;
+
+	if (s->blocks == 0)
+		return;
+	ht_out_printf(r->out, "%s in %s block%s of known leaks %s left out%s\n",
+	    ht_fmt_bytes(s->bytes).s, ht_fmt_count(s->blocks).s,
+	    s->blocks == 1 ? "" : "s", s->blocks == 1 ? "is" : "are",
+	    r->top->suppressions ? "" : " (--show-suppressions)");
+}
+
+/* Why the numbers are not the whole truth. */
+static void
+put_notices(const struct report *r, const struct ht_prof *p)
+{
+	if (p->truncated)
+		warning(r, "TRUNCATED",
+		    p->traces == 1
+			? ": the trace is without an end: what follows is its"
+			  " start only"
+			: ": traces are without an end: what follows is their"
+			  " start only");
+	if (p->lost) {
+		put_ink(r, INK_WARNING, "LOST");
+		ht_out_printf(r->out,
+		    ": %s events are missing: the numbers are too low\n",
+		    ht_fmt_count(p->lost).s);
+	}
+	if (p->overflow)
+		warning(r, "WRONG", ": the live bytes do not fit in 64 bits");
+	if (p->missed)
+		ht_out_printf(r->out,
+		    "%s frees were missed: their blocks ended when the address"
+		    " came again\n",
+		    ht_fmt_count(p->missed).s);
+	if (p->attached)
+		ht_out_printf(r->out,
+		    "recorded from the middle on: earlier blocks do not"
+		    " count\n");
+	if (p->sampled)
+		ht_out_printf(r->out, "sampled: not every block is recorded\n");
+}
+
+/* --- totals ------------------------------------------------------------- */
+
+/* Adds an item to the header's line, or begins the next one. */
+static void
+put_item(const struct report *r, size_t *column, const char *item)
+{
+	size_t n = ht_fmt_width(item, strlen(item)), width = r->top->width;
+
+	if (*column && width && *column + 3 + n > width) {
+		ht_out_char(r->out, '\n');
+		*column = 0;
+	}
+	ht_out_printf(r->out, "%s%s", *column ? " " DOT " " : "", item);
+	*column += n + (*column ? 3 : 0);
+}
+
+static void
+put_leaked(const struct report *r, size_t *column)
+{
+	const struct ht_sum *s = &r->later->sum;
+	bool windowed = ht_query_windowed(&r->top->query);
+	char item[160];
+
+	if (s->leaked_blocks)
+		snprintf(item, sizeof item, "%s %s in %s block%s",
+		    windowed ? "alive at the end" : "leaked",
+		    ht_fmt_bytes(s->leaked).s, ht_fmt_count(s->leaked_blocks).s,
+		    s->leaked_blocks == 1 ? "" : "s");
+	else
+		snprintf(item, sizeof item, "nothing %s",
+		    windowed ? "alive at the end" : "leaked");
+	put_item(r, column, item);
+}
+
+static void
+put_numbers_of(const struct report *r, const struct ht_prof *p)
+{
+	const struct ht_sum *s = &p->sum;
+	size_t column = 0;
+	char item[160];
+
+	snprintf(item, sizeof item, "%s allocation%s, %s %% temporary",
+	    ht_fmt_count(s->allocs).s, s->allocs == 1 ? "" : "s",
+	    s->allocs ? ht_fmt_percent(s->temporary, s->allocs).s : "0");
+	put_item(r, &column, item);
+	snprintf(
+	    item, sizeof item, "%s asked for in all", ht_fmt_bytes(s->bytes).s);
+	put_item(r, &column, item);
+	ht_out_char(r->out, '\n');
+	column = 0;
+	if (p->traces == 1)
+		snprintf(item, sizeof item, "peak %s at %s",
+		    ht_fmt_bytes(s->peak).s, ht_fmt_ms(p->peak_ms).s);
+	else
+		snprintf(item, sizeof item, "sum of peaks %s, the largest %s",
+		    ht_fmt_bytes(s->peak).s, ht_fmt_bytes(p->largest_peak).s);
+	put_item(r, &column, item);
+	if (p->peak_rss) {
+		snprintf(item, sizeof item, "peak RSS %s",
+		    ht_fmt_bytes(p->peak_rss).s);
+		put_item(r, &column, item);
+	}
+	put_leaked(r, &column);
+	ht_out_char(r->out, '\n');
+}
+
+/* The totals of the base and of the later one, and what is between them. */
+static void
+put_comparison(const struct report *r)
+{
+	static const struct {
+		const char *name;
+		enum unit unit;
+		size_t at;
+	} line[] = {
+	    {"allocations", UNIT_COUNT, offsetof(struct ht_sum, allocs)},
+	    {"temporary", UNIT_COUNT, offsetof(struct ht_sum, temporary)},
+	    {"asked for", UNIT_BYTES, offsetof(struct ht_sum, bytes)},
+	    {"peak", UNIT_BYTES, offsetof(struct ht_sum, peak)},
+	    {"leaked", UNIT_BYTES, offsetof(struct ht_sum, leaked)},
+	};
+	size_t i;
+
+	ht_out_printf(r->out, "%-11s %15s %15s %15s %9s\n", "", "base", "now",
+	    "change", "%");
+	for (i = 0; i < HT_LEN(line); i++) {
+		uint64_t was, is;
+		struct amount a;
+
+		memcpy(&was, (char *)&r->base->sum + line[i].at, sizeof was);
+		memcpy(&is, (char *)&r->later->sum + line[i].at, sizeof is);
+		a = amount_between(was, is);
+		ht_out_printf(r->out, "%-11s %15s %15s %15s %9s\n",
+		    line[i].name,
+		    amount_text((struct amount){was, 0}, line[i].unit, 0).s,
+		    amount_text((struct amount){is, 0}, line[i].unit, 0).s,
+		    amount_text(a, line[i].unit, true).s,
+		    amount_percent(a, was, true).s);
+	}
+}
+
+void
+print_header(const struct report *r)
+{
+	put_what(r, r->later, "");
+	if (r->base) {
+		put_what(r, r->base, "against ");
+		put_comparison(r);
+		put_notices(r, r->base);
+	} else {
+		put_numbers_of(r, r->later);
+	}
+	put_notices(r, r->later);
+	put_window(r);
+	if (r->left_out)
+		ht_out_printf(r->out,
+		    "%s launcher%s left out (--all-images shows %s)\n",
+		    ht_fmt_count(r->left_out).s, r->left_out == 1 ? "" : "s",
+		    r->left_out == 1 ? "it" : "them");
+	put_suppressed(r);
+}
+
+const char *
+total_field(const struct ht_prof *p, size_t i, uint64_t *value)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} field[] = {
+	    {"runtime_ms", p->runtime_ms},
+	    {"allocations", p->sum.allocs},
+	    {"temporary", p->sum.temporary},
+	    {"leaked", p->sum.leaked},
+	    {"leaked_blocks", p->sum.leaked_blocks},
+	    {"total_bytes", p->sum.bytes},
+	    {"peak", p->sum.peak},
+	    {"peak_ms", p->peak_ms},
+	    {"peak_rss", p->peak_rss},
+	    {"lost", p->lost},
+	};
+
+	if (i >= HT_LEN(field))
+		return NULL;
+	*value = field[i].value;
+	return field[i].name;
+}
+
+void
+print_totals(const struct report *r)
+{
+	uint64_t v, base = 0;
+	const char *name;
+	size_t i;
+
+	for (i = 0; (name = total_field(r->later, i, &v)) != NULL; i++) {
+		struct amount a;
+
+		if (r->base)
+			total_field(r->base, i, &base);
+		a = amount_between(base, v);
+		ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n", name,
+		    a.minus ? "-" : "", a.n);
+	}
+}
