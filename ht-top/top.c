@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ht-top/top.h"
+#include "ht-top/watch.h"
 #include "libht/diff.h"
 #include "libht/err.h"
 #include "libht/load.h"
@@ -397,45 +398,82 @@ load_base(struct top *top, struct ht_prof *base)
 	return rc;
 }
 
+/* What the reports of one run have in common. */
+struct job {
+	struct top *top;
+	struct ht_prof base;
+	const struct ht_prof *later;
+	uint64_t left_out;
+	bool check; /* the limits, too */
+	bool exceeded;
+};
+
+/* One report, of differences or not. */
+static void
+print_job(void *arg, struct ht_out *out)
+{
+	struct job *job = arg;
+	struct ht_diff diff = {0};
+	struct report r = {.out = out,
+	    .top = job->top,
+	    .later = job->later,
+	    .p = job->later,
+	    .left_out = job->left_out,
+	    .total.sum = job->later->sum};
+
+	if (job->top->nbase > 0) {
+		ht_diff_make(&diff, &job->base, job->later);
+		r.p = &diff.both;
+		r.base = &job->base;
+		r.base_row = diff.base;
+		r.total.base = job->base.sum;
+	}
+	if (job->check)
+		job->exceeded =
+		    limits_check(&job->top->limits, r.base, r.later);
+	print_report(&r);
+	if (r.base)
+		ht_diff_release(&diff);
+}
+
+static void
+paint_job(void *arg, const struct ht_prof *so_far)
+{
+	struct job *job = arg;
+
+	job->later = so_far;
+	watch_paint(print_job, job);
+}
+
 /* The whole: loads, compares, prints, checks. The exit status. */
 static int
 run(char **path, struct top *top, struct ht_out *out)
 {
-	struct ht_load load = {.query = &top->query};
-	struct ht_prof later = {0}, base = {0};
-	struct ht_diff diff = {0};
-	struct report r = {
-	    .out = out, .top = top, .later = &later, .p = &later};
-	int rc = 0, status;
-	bool nothing;
+	struct ht_prof later = {0};
+	struct job job = {.top = top};
+	struct ht_load load = {.query = &top->query, .arg = &job};
+	int rc = 0;
 
 	if (top->nbase > 0)
-		rc = load_base(top, &base);
+		rc = load_base(top, &job.base);
+	if (watch_begin(top))
+		load.progress = paint_job;
 	rc |= ht_load(&load, path, &later);
-	r.left_out = load.left_out;
-	if (later.traces == 0 && r.left_out > 0)
+	watch_end(out);
+	job.later = &later;
+	job.left_out = load.left_out;
+	job.check = true;
+	if (later.traces == 0 && job.left_out > 0)
 		ht_note("only launchers are in it: --all-images reports them");
-	nothing = rc < 0 &&
-		  (later.traces == 0 || (top->nbase > 0 && base.traces == 0));
-	r.total.sum = later.sum;
-	if (top->nbase > 0) {
-		ht_diff_make(&diff, &base, &later);
-		r.p = &diff.both;
-		r.base = &base;
-		r.base_row = diff.base;
-		r.total.base = base.sum;
-	}
-	status = rc < 0 ? HT_FAILED : HT_OK;
-	if (!nothing && limits_check(&top->limits, r.base, &later) &&
-	    status == HT_OK)
-		status = HT_LIMIT;
-	if (!nothing)
-		print_report(&r);
-	if (top->nbase > 0)
-		ht_diff_release(&diff);
-	ht_prof_release(&base);
+	/* Where nothing could be read there is nothing to report. */
+	if (rc == 0 ||
+	    (later.traces > 0 && (top->nbase == 0 || job.base.traces > 0)))
+		print_job(&job, out);
+	ht_prof_release(&job.base);
 	ht_prof_release(&later);
-	return status;
+	if (rc < 0)
+		return HT_FAILED;
+	return job.exceeded ? HT_LIMIT : HT_OK;
 }
 
 int

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -40,8 +41,10 @@ struct ht_in {
 	struct ht_error err;
 	bool truncated, started, skipping;
 	bool follow; /* the end of the file is not the end */
-	bool eof;    /* there are no more chunks */
-	bool fatal;  /* err is to be handed out once the rest was */
+	void (*wait)(void *arg);
+	void *wait_arg;
+	bool eof;   /* there are no more chunks */
+	bool fatal; /* err is to be handed out once the rest was */
 
 	char *pos, *end;     /* what was not handed out yet */
 	char *block;	     /* start of the last block; it ends at pos */
@@ -108,10 +111,37 @@ ht_in_follow(struct ht_in *in)
 	in->follow = fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+void
+ht_in_on_wait(struct ht_in *in, void (*wait)(void *arg), void *arg)
+{
+	in->wait = wait;
+	in->wait_arg = arg;
+}
+
+static volatile sig_atomic_t stopped;
+
+void
+ht_in_stop_following(void)
+{
+	stopped = 1;
+}
+
+/* For the thread that reads, not for the one that inflates. */
+static void
+while_waiting(struct ht_in *in)
+{
+	if (in->wait)
+		in->wait(in->wait_arg);
+}
+
 /* Time for a file to grow. False: told to quit. */
 static bool
 wait_for_more(struct ht_in *in)
 {
+	if (stopped)
+		return false;
+	if (!in->threaded)
+		while_waiting(in);
 	return poll(&(struct pollfd){in->wake, POLLIN, 0}, 1, FOLLOW_MS) <= 0;
 }
 
@@ -309,7 +339,7 @@ decompress_member(struct ht_in *in, enum form form, size_t *len)
 		}
 		if (rc && in->raw_at == in->raw_len && !refill(in)) {
 			in->ttruncated = in->raw_eof;
-			if (in->raw_eof)
+			if (in->raw_eof && !stopped)
 				ht_error_set(&in->terr,
 				    "%s: the compressed stream is cut short",
 				    in->name);
@@ -437,14 +467,40 @@ static struct chunk *
 next_plain(struct ht_in *in)
 {
 	struct chunk *c = &in->pool[in->chunk == &in->pool[0]];
-	ssize_t r = read_some(in, chunk_data(c), CHUNK);
+	ssize_t r;
 
+	while (in->wait && !readable(in->fd)) {
+		while_waiting(in);
+		poll(&(struct pollfd){in->fd, POLLIN, 0}, 1, FOLLOW_MS);
+	}
+	r = read_some(in, chunk_data(c), CHUNK);
 	if (r < 0)
 		cannot(in, "read");
 	if (r <= 0)
 		return NULL;
 	c->len = (size_t)r;
 	return c;
+}
+
+/* Under the lock. */
+static void
+wait_for_chunk(struct ht_in *in)
+{
+	struct timespec t;
+
+	if (!in->wait) {
+		pthread_cond_wait(&in->more, &in->lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += FOLLOW_MS * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	if (pthread_cond_timedwait(&in->more, &in->lock, &t) == ETIMEDOUT) {
+		pthread_mutex_unlock(&in->lock);
+		while_waiting(in);
+		pthread_mutex_lock(&in->lock);
+	}
 }
 
 static struct chunk *
@@ -454,7 +510,7 @@ next_inflated(struct ht_in *in)
 
 	pthread_mutex_lock(&in->lock);
 	while (in->fill - in->take <= in->holding && !in->ended)
-		pthread_cond_wait(&in->more, &in->lock);
+		wait_for_chunk(in);
 	if (in->fill - in->take > in->holding)
 		c = &in->pool[(in->take + in->holding) % CHUNKS];
 	pthread_mutex_unlock(&in->lock);
@@ -489,6 +545,7 @@ next_chunk(struct ht_in *in)
 	size_t rest = (size_t)(in->end - in->pos);
 	struct chunk *c;
 
+	while_waiting(in);
 	c = in->threaded ? next_inflated(in) : next_plain(in);
 	if (!c) {
 		in->eof = true;

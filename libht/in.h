@@ -27,6 +27,11 @@ struct ht_in *ht_in_fd(int fd, const char *name);
 /* At the end of a file that may still grow, waits for more, as tail -f does.
  * Before the first read. Of other than files the end is the end. */
 void ht_in_follow(struct ht_in *in);
+/* Whoever reads is called back before it waits for more input, again and again
+ * while it waits, and now and then while it does not. Before the first read. */
+void ht_in_on_wait(struct ht_in *in, void (*wait)(void *arg), void *arg);
+/* From now on the end of a followed file is its end. For signal handlers. */
+void ht_in_stop_following(void);
 
 /* Whether the input begins with this text. Before the first block. */
 bool ht_in_starts(struct ht_in *in, const char *text);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libht/err.h"
@@ -9,6 +10,8 @@
 #include "libht/mem.h"
 #include "libht/profread.h"
 #include "libht/window.h"
+
+#define PROGRESS_MS 1000
 
 /* What is read, all inputs after each other. */
 struct loading {
@@ -18,6 +21,9 @@ struct loading {
 	struct ht_merge merge;
 	struct ht_cost cost;
 	struct ht_window window;
+	struct ht_evread *r;
+	bool open;		  /* a trace has begun and not ended */
+	uint64_t shown_ms, shown; /* the last progress: when, of what */
 	/* How long the traces of this input run: for windows in percent. */
 	uint64_t *runtime;
 	size_t nruntime, cap, trace;
@@ -70,6 +76,7 @@ begin_trace(struct loading *g, struct ht_tables *t)
 	uint64_t from, to;
 
 	g->trace++;
+	g->open = true;
 	ht_cost_clear(&g->cost);
 	ht_merge_begin(&g->merge, g->p, t);
 	ht_query_window(q, ms, &from, &to);
@@ -93,6 +100,7 @@ end_trace(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
 	const struct ht_class *cls = t->cls;
 	size_t ncls = t->ncls;
 
+	g->open = false;
 	if (ev->end == HT_END_EXEC && !q->all_images) {
 		g->l->left_out++;
 		return;
@@ -183,6 +191,56 @@ read_each(struct loading *g, struct ht_evread *r)
 	}
 }
 
+/* --- progress -----------------------------------------------------------
+ */
+
+static uint64_t
+clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What the trace that is being read has cost so far. */
+static void
+add_unfinished(struct loading *g, struct ht_prof *so_far)
+{
+	struct ht_tables *t = &g->r->t;
+	struct ht_merge merge = {0};
+
+	ht_merge_begin(&merge, so_far, t);
+	ht_cost_finish(&g->cost, t);
+	ht_merge_end(&merge, &g->cost, t->cls, t->ncls);
+	ht_merge_release(&merge);
+}
+
+static void
+show_progress(void *arg)
+{
+	struct loading *g = arg;
+	struct ht_query *q = g->l->query;
+	struct ht_prof so_far = {0};
+	uint64_t now = clock_ms(), events;
+	size_t n = q->suppress.n;
+
+	if (g->r == NULL || now - g->shown_ms < PROGRESS_MS)
+		return;
+	events = ht_evread_events(g->r) + g->p->sum.allocs;
+	if (events == g->shown && g->shown_ms)
+		return;
+	g->shown = events;
+	ht_prof_add(&so_far, g->p);
+	if (g->open)
+		add_unfinished(g, &so_far);
+	ht_query_apply(q, &so_far);
+	g->l->progress(g->l->arg, &so_far);
+	ht_suppress_restart(&q->suppress, n);
+	ht_prof_release(&so_far);
+	g->shown_ms = clock_ms();
+}
+
 /* --- inputs
  * --------------------------------------------------------------------- */
 
@@ -245,14 +303,18 @@ load_input(struct loading *g)
 	}
 	if (q->follow)
 		ht_in_follow(in);
+	if (g->l->progress && !ht_query_windowed(q))
+		ht_in_on_wait(in, show_progress, g);
 	if (ht_in_starts(in, HT_PROFILE_MARK))
 		return load_profiles(g, in);
 	r = ht_evread_new(in);
+	g->r = r;
 	g->trace = 0;
 	if (ht_query_windowed(q) || g->l->event)
 		read_each(g, r);
 	else
 		read_plain(g, r);
+	g->r = NULL;
 	return ht_evread_close(r);
 }
 

@@ -35,6 +35,10 @@ struct ht_load {
 	    const struct ht_event *ev);
 	void (*end)(void *arg, const struct ht_load_trace *trace,
 	    const struct ht_class *cls, size_t ncls);
+	/* NULL, or called about once a second while an input is read, with what
+	 * there is so far, the query applied. Not with a window, whose blocks
+	 * are known at its end. */
+	void (*progress)(void *arg, const struct ht_prof *so_far);
 	void *arg;
 	uint64_t left_out; /* out: launchers' traces */
 };
