@@ -111,6 +111,7 @@ put_place(struct tsv *t, uint32_t id)
 	else
 		put_word(t, "");
 	put_word(t, p.inlined ? "1" : "0");
+	put_word(t, p.cut ? "1" : "0");
 	ht_str_release(&s);
 }
 
@@ -159,7 +160,7 @@ put_cost_names(struct tsv *t)
 }
 
 static const char *const place_names[] = {
-    "function", "file", "line", "module", "offset", "inlined", NULL};
+    "function", "file", "line", "module", "offset", "inlined", "cut", NULL};
 
 /* --- sections ----------------------------------------------------------- */
 

@@ -6,18 +6,26 @@
 # found by brute force: every block is followed by its address, its age is of no
 # use here. Traces of random.pl only. KEY: function, file, module, thread, min or
 # max (of the size).
+#
+# With by=GROUP, as ht-top's --by, the rows in place of the totals: a line of the
+# name (its parts joined by |), and ht-top's ten costs, sorted by name. With
+# tree=top-down, bottom-up, callers or callees (of=TEXT) too: the nodes, each as
+# the names on its path, ` > ` between them, the costs, and those of its own.
 
 use strict;
 use warnings;
 
 my $file = shift @ARGV;
 my ($from, $to) = (0, ~0);
-my (@filter, @alloc, @ignore);
+my (@filter, @alloc, @ignore, $by, $tree, $of);
 for (@ARGV) {
 	if (/^from=(.*)/) { $from = $1 }
 	elsif (/^to=(.*)/) { $to = $1 }
 	elsif (/^alloc=(.*)/s) { push @alloc, $1 }
 	elsif (/^ignore=(.*)/s) { push @ignore, $1 }
+	elsif (/^by=(.*)/) { $by = $1 }
+	elsif (/^tree=(.*)/) { $tree = $1 }
+	elsif (/^of=(.*)/s) { $of = $1 }
 	elsif (/^(-?)(\w+)=(.*)/s) { push @filter, [$1, $2, $3] }
 	else { die "select: $_?\n" }
 }
@@ -27,7 +35,17 @@ my (@s, @i, @t, @class, %name, %block, %ghost);
 %name = (1 => 'main');
 my ($ms, $last, $now, $peak, $peak_ms, $rss) = (0, -1, 0, 0, 0, 0);
 my ($open, $shut) = (0, 0);
-my (%allocs, %temporary, %held, %live);
+my (%allocs, %temporary, %held, %live, %age, %others, %cut);
+
+# Frames of a stack; two stacks of the same frames are one.
+sub path_of {
+	my ($t) = @_;
+	my @path;
+	for (; $t; $t = $t[$t][1]) {
+		push @path, join ',', map { ref $_ ? @$_ : $_ } @{$i[$t[$t][0]]};
+	}
+	return @path;
+}
 
 # The most that was live, and what of each class.
 sub look {
@@ -56,6 +74,7 @@ while (<$in>) {
 		push @i, [$module];
 		push @{$i[-1]}, [splice @f, 0, 3] while @f;
 	} elsif (/^t (\w+) (\w+)/) { push @t, [hex $1, hex $2] }
+	elsif (/^#C (\w+)/) { $cut{join ' ', path_of(hex $1)} = 1 }
 	elsif (/^#T (\w+) \w+(?: \w+ (.*))?/) {
 		$name{hex $1} = $2 // 'thread ' . hex $1;
 	} elsif (/^a (\w+) (\w+)(?: (\w+))?/) {
@@ -70,7 +89,7 @@ while (<$in>) {
 		next;
 	} elsif (/^\+ (\w+) @(\w+)/) {
 		my $c = hex $1;
-		$block{$2} = [$c, $open];
+		$block{$2} = [$c, $open, $ms];
 		$live{$c}++;
 		$now += $class[$c][0];
 		$allocs{$c}++ if $open;
@@ -83,13 +102,24 @@ while (<$in>) {
 		$live{$c}--;
 		$now -= $class[$c][0];
 		$temporary{$c}++ if $temporary && $b->[1];
-		$ghost{$at} = [$b, $temporary && $b->[1]];
+		my ($age, $other) = (0, 0);
+		if ($b->[1]) {
+			$age = 1;
+			$age *= 2 while $age * 2 <= $ms - $b->[2];
+			$age = 0 if $ms == $b->[2];
+			$other = $more =~ / w/ ? 1 : 0;
+		}
+		$age{$c} += $age;
+		$others{$c} += $other;
+		$ghost{$at} = [$b, $temporary && $b->[1], $age, $other];
 		$last = -1;
 	} elsif (/^#F (\w+) @(\w+)/) {
 		my $c = hex $1;
 		my $g = delete $ghost{$2} or die "select: $.: no ghost\n";
 		$block{$2} = $g->[0];
 		$temporary{$c}-- if $g->[1];
+		$age{$c} -= $g->[2];
+		$others{$c} -= $g->[3];
 		$live{$c}++;
 		$now += $class[$c][0];
 		look();
@@ -115,25 +145,32 @@ sub all {
 	my @all;
 	for (; $t; $t = $t[$t][1]) {
 		my ($module, @f) = @{$i[$t[$t][0]]};
-		push @all, ['', '', $s[$module]] unless @f;
-		push @all, [$s[$_->[0]] // '', $s[$_->[1]] // '', $s[$module]]
-		    for @f;
+		push @all, ['', '', $s[$module], 0] unless @f;
+		push @all, [$s[$_->[0]] // '', $s[$_->[1]] // '', $s[$module],
+		    $_->[2]] for @f;
 	}
 	return @all;
+}
+# Whether something on the root side of the stack is not known.
+sub is_cut {
+	my @path = path_of($_[0]);
+	return scalar grep { $cut{join ' ', @path[$_ .. $#path]} } 0 .. $#path;
 }
 sub shown {
 	my ($t) = @_;
 	my @all = all($t);
 	my @left = @all;
+	push @all, ['cut'] if is_cut($t);
 	shift @left while @left && ($left[0][0] =~ /^operator new/ ||
 	    is_fn($left[0][0], @alloc));
 	return @all unless @left;
 	my @shown;
 	for (@left) {
-		last if @shown && $below{$_->[0]};
+		return @shown if @shown && $below{$_->[0]};
 		push @shown, $_;
-		last if $_->[0] eq 'main';
+		return @shown if $_->[0] eq 'main';
 	}
+	push @shown, ['cut'] if is_cut($t);
 	return @shown;
 }
 
@@ -158,6 +195,10 @@ my %leaked;
 for my $b (values %block) {
 	$leaked{$b->[0]}++ if $b->[1];
 }
+if ($by) {
+	print_rows();
+	exit;
+}
 my %sum = map { $_ => 0 } qw(allocations temporary leaked leaked_blocks
     total_bytes peak);
 for my $c (0 .. $#class) {
@@ -176,3 +217,83 @@ $sum{peak_rss} = $rss;
 $sum{lost} = 0;
 print "$_\t$sum{$_}\n" for qw(runtime_ms allocations temporary leaked
     leaked_blocks total_bytes peak peak_ms peak_rss lost);
+
+# What a place is called by a grouping.
+sub name {
+	my ($by, $f) = @_;
+	return '(cut)' if @$f == 1;
+	return '(unknown)' if @$f == 0;
+	my ($function, $file, $module, $line) = @$f;
+	return $module if $by eq 'module';
+	return $file ne '' ? $file : $module if $by eq 'file';
+	return "$function|$module" if $by eq 'function';
+	return join '|', $function, $file, $line || '', $module;
+}
+
+# The names on a class's path in the tree.
+sub nodes {
+	my ($c) = @_;
+	my ($size, $t, $thread) = @{$class[$c]};
+	return $size if $by eq 'size';
+	return $name{$thread} if $by eq 'thread';
+	my @shown = $t ? shown($t) : ([]);
+	$tree //= '';
+	my @found = grep { @{$shown[$_]} > 1 && $shown[$_][0] ne '' &&
+	    index($shown[$_][0], $of // '') >= 0 } 0 .. $#shown;
+	if ($tree eq 'top-down') {
+		@shown = reverse @shown;
+	} elsif ($tree eq 'callers') {
+		@shown = @found ? @shown[$found[0] .. $#shown] : ();
+	} elsif ($tree eq 'callees') {
+		@shown = @found ? reverse @shown[0 .. $found[-1]] : ();
+	} elsif ($tree eq '') {
+		return join ';', map { stack_name($_) } reverse @shown
+		    if $by eq 'stack';
+		@shown = $shown[0];
+	}
+	my @names = map { name($by, $_) } @shown;
+	if ($by eq 'file' || $by eq 'module') {
+		my @once;
+		for (@names) {
+			push @once, $_ unless @once && $once[-1] eq $_;
+		}
+		@names = @once;
+	}
+	return @names;
+}
+
+sub stack_name {
+	my ($f) = @_;
+	return '(unknown)' unless @$f;
+	return '(cut: no unwind information)' if @$f == 1;
+	my $name = $f->[0];
+	($name = $f->[2]) =~ s{.*/(.)}{$1} if $name eq '';
+	$name .= ' (no symbol)' if $f->[0] eq '';
+	$name =~ s/;/\\x3b/g;
+	return $name;
+}
+
+sub print_rows {
+	my (%row, %self);
+	for my $c (0 .. $#class) {
+		next unless chosen($c);
+		my $size = $class[$c][0];
+		my ($n, $left, $at_peak, $age) = map { $_->{$c} // 0 }
+		    \%allocs, \%leaked, \%held, \%age;
+		my @cost = ($n, $n * $size, $temporary{$c} // 0,
+		    $left * $size, $left, $at_peak * $size, $at_peak,
+		    $age * $size, $age, $others{$c} // 0);
+		next unless grep { $_ } @cost;
+		my @path = nodes($c);
+		for my $k (0 .. $#path) {
+			my $name = join ' > ', @path[0 .. $k];
+			$row{$name}[$_] += $cost[$_] for 0 .. $#cost;
+			$self{$name}[$_] += $k == $#path ? $cost[$_] : 0
+			    for 0 .. $#cost;
+		}
+	}
+	for my $name (sort keys %row) {
+		print join("\t", $name, @{$row{$name}},
+		    $tree ? @{$self{$name}} : ()), "\n";
+	}
+}
