@@ -27,7 +27,7 @@ cat >reports <<'END'
 --callers a
 --callees /./ --by file
 --sizes --lifetimes --show-suppressions
---sizes --sort peak --from 0.1 --to 0.5
+--sizes --sort peak --to 0.5
 --at 0.2
 --totals
 -apTl --all-frames --all-images -d 0 -w 0

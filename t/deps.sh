@@ -59,6 +59,7 @@ sqlite3            sqlite3         sqlite           sqlite      sqlite
 /usr/bin/python3   python3         python3          python      python3
 cppcheck           cppcheck        cppcheck         cppcheck    cppcheck
 xz                 xz-utils        xz               xz          xz
+kwriteconfig5      libkf5config-bin kf5-kconfig-core kconfig5    kconfig5
 zstd               zstd            zstd             zstd        zstd
 git                git             git              git         git
 gdb                gdb             gdb              gdb         gdb
