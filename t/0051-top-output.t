@@ -41,7 +41,7 @@ END
 
 # Strict: no duplicate keys, no NaN, valid UTF-8, integers only.
 cat >strict.py <<'END'
-import json, sys
+import json, re, sys
 def pairs(p):
     keys = [k for k, v in p]
     assert len(keys) == len(set(keys)), keys
@@ -54,7 +54,7 @@ for name in sys.argv[1:]:
         if text:
             json.loads(text, object_pairs_hook=pairs, parse_constant=no,
                 parse_float=no)
-        assert all(c == '\n' or ' ' <= c < '\x7f' or c >= '\xa0' for c in text)
+        assert not re.search(r'[^\n -~\xa0-\U0010ffff]', text), 'a control'
     except Exception as e:
         print(name, e)
 END
@@ -67,16 +67,16 @@ every() {
 	while read -r options; do
 		n=$((n + 1))
 		timeout -k 5 "${LIMIT:-60}" "$BIN/ht-top" --format $format \
-		    $options "$file" >every.$n 2>every.err </dev/null
+		    $options "$file" >every.$n 2>>every.err </dev/null
 		status=$?
 		case " $* " in
 		*" $status "*)	;;
-		*)	bad="$bad; $options: $status $(head -n 3 every.err)" ;;
+		*)	bad="$bad; $options: $status $(tail -n 3 every.err)" ;;
 		esac
-		t_ran="ht-top $options $file"
-		cp every.err err
-		t_look
 	done <reports
+	t_ran="ht-top --format $format of $file"
+	mv every.err err
+	t_look
 }
 for t in r.ht "$V"/*.ht; do
 	every json "$t" 0 3
