@@ -181,6 +181,23 @@ make_path(struct ht_tree *t)
 /* --- nodes
  * ---------------------------------------------------------------------- */
 
+/* Places of one node may differ in what its key has not. The one that stands
+ * for it must not depend on which came first: one that is not inlined, and of
+ * those the least file and line. */
+static bool
+stands_better(const struct ht_tree *t, uint32_t place, uint32_t than)
+{
+	const struct ht_intern *text = &t->walk->p->text;
+	struct ht_place a = ht_place(t->walk->p, place);
+	struct ht_place b = ht_place(t->walk->p, than);
+	int c = a.inlined - b.inlined;
+
+	if (c == 0 && a.file != b.file)
+		c = strcmp(
+		    ht_intern_get(text, a.file), ht_intern_get(text, b.file));
+	return c ? c < 0 : a.line < b.line;
+}
+
 static uint32_t
 child_of(struct ht_tree *t, uint32_t parent, uint32_t key, uint32_t place,
     uint64_t value)
@@ -190,8 +207,14 @@ child_of(struct ht_tree *t, uint32_t parent, uint32_t key, uint32_t place,
 	    ht_map_put(&t->child, (uint64_t)parent << 32 | key, &fresh);
 	uint32_t *first;
 
-	if (!fresh)
+	if (!fresh) {
+		struct ht_node *node = &t->node[*id - 1];
+
+		if (node->place != place &&
+		    stands_better(t, place, node->place))
+			node->place = place;
 		return (uint32_t)*id;
+	}
 	HT_GROW(t->node, t->cap, t->nnode + 1);
 	first = parent ? &t->node[parent - 1].child : &t->root;
 	t->node[t->nnode] = (struct ht_node){.parent = parent,

@@ -42,7 +42,7 @@ enum ht_direction {
 struct ht_node {
 	uint32_t parent;	 /* 0: a root */
 	uint32_t child, sibling; /* the first child; the next; 0 none */
-	uint32_t place;	    /* an example (place.h); 0 by thread and size */
+	uint32_t place;	    /* one of them (place.h); 0 by thread and size */
 	uint64_t value;	    /* text of the thread, size, or stack; else 0 */
 	struct ht_sum sum;  /* through it */
 	struct ht_sum self; /* of those that end here */
