@@ -224,7 +224,7 @@ is "$(jq -r '.sections[0].rows[].function' out | grep -F 'quote')" \
 is "$(jq -r '.sections[0].rows[].function' out | grep -F 'bad')" \
     'bad\xff\xfe' "what is not UTF-8 is spelled"
 is "$(jq -r '.sections[0].rows[].function' out | awk '{ print length }' |
-    sort -n | tail -n 1)" 1000000 "a name of 1 MB is whole"
+    sort -n | tail -n 1)" 65539 "a name of 1 MB has its first 64 KiB, and …"
 
 # Template arguments.
 run "$BIN/ht-top" --format json -t --by function --sort calls evil
