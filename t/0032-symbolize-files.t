@@ -163,21 +163,21 @@ is "$(cat names)" outer "the dynamic symbol table"
 
 # --- places ---
 build
-mkdir -p root/opt/x
+mkdir -p sysroot/opt/x
 trace prog /opt/x/prog >o.ht
-mv prog root/opt/x/prog
-names --sysroot "$PWD/root" o.ht
+mv prog sysroot/opt/x/prog
+names --sysroot "$PWD/sysroot" o.ht
 full "--sysroot"
-names --extra-path "$PWD/nowhere:$PWD/root/opt/x" o.ht
+names --extra-path "$PWD/nowhere:$PWD/sysroot/opt/x" o.ht
 full "--extra-path"
-strip -o root/s root/opt/x/prog
-objcopy --only-keep-debug root/opt/x/prog d
-mv root/s root/opt/x/prog
-id=$(readelf -n root/opt/x/prog | sed -n 's/^ *Build ID: //p')
+strip -o sysroot/s sysroot/opt/x/prog
+objcopy --only-keep-debug sysroot/opt/x/prog d
+mv sysroot/s sysroot/opt/x/prog
+id=$(readelf -n sysroot/opt/x/prog | sed -n 's/^ *Build ID: //p')
 dir=${id%"${id#??}"}
-mkdir -p "root/usr/lib/debug/.build-id/$dir"
-cp d "root/usr/lib/debug/.build-id/$dir/${id#??}.debug"
-names --sysroot "$PWD/root" o.ht
+mkdir -p "sysroot/usr/lib/debug/.build-id/$dir"
+cp d "sysroot/usr/lib/debug/.build-id/$dir/${id#??}.debug"
+names --sysroot "$PWD/sysroot" o.ht
 full "a debug file below --sysroot"
 
 # --- another file than the recorded one ---
