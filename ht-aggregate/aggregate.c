@@ -80,18 +80,6 @@ open_output(const struct job *job)
 	return out;
 }
 
-static int
-close_output(struct ht_out *out)
-{
-	struct ht_error err = {""};
-
-	if (ht_out_close(out, &err) == 0)
-		return 0;
-	if (err.text[0])
-		ht_warn("%s", err.text);
-	return -1;
-}
-
 static void
 note_launchers(const struct ht_load *load)
 {
@@ -109,7 +97,7 @@ write_profile(const struct job *job, const struct ht_prof *p)
 	if (out == NULL)
 		return -1;
 	ht_profwrite(out, p);
-	return close_output(out);
+	return ht_out_finish(out);
 }
 
 /* The output is opened when all is read: it may be one of the inputs, and
@@ -149,7 +137,7 @@ difference(struct job *job, char *const *path)
 		out = open_output(job);
 	if (out) {
 		difference_print(out, &job->query, &base, &later);
-		rc |= close_output(out);
+		rc |= ht_out_finish(out);
 	}
 	ht_prof_release(&base);
 	ht_prof_release(&later);

@@ -148,11 +148,8 @@ main(int argc, char **argv)
 	if (out == NULL)
 		ht_die(HT_FAILED, "%s", err.text);
 	folded_print(&s.folded, out, s.base[0] != NULL);
-	if (ht_out_close(out, &err) < 0) {
-		if (err.text[0])
-			ht_warn("%s", err.text);
+	if (ht_out_finish(out) < 0)
 		status = HT_FAILED;
-	}
 	folded_release(&s.folded);
 	ht_query_release(&s.query);
 	return status;

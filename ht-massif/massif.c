@@ -230,11 +230,8 @@ main(int argc, char **argv)
 		    time_units[s.snapshots.unit]);
 		put_snapshots(out, &s.snapshots);
 	}
-	if (ht_out_close(out, &err) < 0) {
-		if (err.text[0])
-			ht_warn("%s", err.text);
+	if (ht_out_finish(out) < 0)
 		status = HT_FAILED;
-	}
 	snapshots_release(&s.snapshots);
 	ht_query_release(&s.query);
 	return status;

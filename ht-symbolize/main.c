@@ -170,11 +170,8 @@ main(int argc, char **argv)
 		argv++;
 	if (filter_free(f))
 		status = HT_FAILED;
-	if (ht_out_close(out, &err)) {
-		if (err.text[0])
-			ht_warn("%s", err.text);
+	if (ht_out_finish(out) < 0)
 		status = HT_FAILED;
-	}
 	free_list(s.locate.debug);
 	free_list(s.locate.extra);
 	return status;

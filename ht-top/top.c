@@ -496,11 +496,8 @@ main(int argc, char **argv)
 	if (out == NULL)
 		ht_die(HT_FAILED, "%s", err.text);
 	status = run(argv + o.index, &top, out);
-	if (ht_out_close(out, &err) < 0) {
-		if (err.text[0])
-			ht_warn("%s", err.text);
+	if (ht_out_finish(out) < 0)
 		status = HT_FAILED;
-	}
 	release_options(&top);
 	return status;
 }

@@ -465,3 +465,15 @@ ht_out_close(struct ht_out *out, struct ht_error *err)
 	free(out);
 	return rc;
 }
+
+int
+ht_out_finish(struct ht_out *out)
+{
+	struct ht_error err = {""};
+
+	if (ht_out_close(out, &err) == 0)
+		return 0;
+	if (err.text[0])
+		ht_warn("%s", err.text);
+	return -1;
+}

@@ -58,6 +58,8 @@ uint64_t ht_out_bytes(const struct ht_out *out);
  * start, the close included. EPIPE is -1 with an empty text. `err` may be
  * NULL. */
 int ht_out_close(struct ht_out *out, struct ht_error *err);
+/* The same at the end of a command: what failed is said on stderr. */
+int ht_out_finish(struct ht_out *out);
 
 static inline void
 ht_out_need(struct ht_out *out, size_t n)
