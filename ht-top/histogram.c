@@ -101,22 +101,30 @@ name_age(char *to, size_t size, unsigned i)
 		snprintf(to, size, "%s", ht_fmt_ms(ms).s);
 }
 
+static void
+put_buckets(const struct report *r, const struct buckets *b, uint64_t largest,
+    void (*name)(char *to, size_t size, unsigned i))
+{
+	unsigned i;
+
+	for (i = 0; i < HT_HIST_BUCKETS; i++) {
+		char text[64];
+
+		name(text, sizeof text, i);
+		put_bucket(r, text, b, &b->bucket[i], largest);
+	}
+}
+
 void
 print_sizes(const struct report *r)
 {
 	struct buckets b;
 	uint64_t largest;
-	unsigned i;
 
 	buckets_sizes(&b, r);
 	largest = largest_of(&b);
 	put_head(r, "SIZES OF ALLOCATIONS", "size");
-	for (i = 0; i < HT_HIST_BUCKETS; i++) {
-		char name[64];
-
-		name_size(name, sizeof name, i);
-		put_bucket(r, name, &b, &b.bucket[i], largest);
-	}
+	put_buckets(r, &b, largest, name_size);
 }
 
 void
@@ -124,17 +132,11 @@ print_lifetimes(const struct report *r)
 {
 	struct buckets b;
 	uint64_t largest;
-	unsigned i;
 
 	buckets_lifetimes(&b, r);
 	largest = largest_of(&b);
 	put_head(r, "LIFETIMES OF BLOCKS", "freed after");
-	for (i = 0; i < HT_HIST_BUCKETS; i++) {
-		char name[64];
-
-		name_age(name, sizeof name, i);
-		put_bucket(r, name, &b, &b.bucket[i], largest);
-	}
+	put_buckets(r, &b, largest, name_age);
 	put_bucket(r, "not known", &b, &b.unknown, largest);
 	put_bucket(r, ht_query_windowed(&r->top->query) ? "alive" : "never", &b,
 	    &b.never, largest);
