@@ -74,8 +74,10 @@ sheet_release(struct sheet *s)
 {
 	int i;
 
-	for (i = 0; i < SHEET_SIDES; i++)
+	for (i = 0; i < SHEET_SIDES; i++) {
 		release_costs(&s->side[i]);
+		ht_suppress_release(&s->side[i].suppress);
+	}
 	ht_intern_release(&s->text);
 	ht_intern_release(&s->frames);
 	ht_intern_release(&s->symbols);
@@ -303,6 +305,23 @@ add_timeline(struct adding *a, struct timeline *t)
 	free(to);
 }
 
+static void
+add_suppressed(struct sheet_side *side, const struct ht_suppress *from)
+{
+	struct ht_suppress *to = &side->suppress;
+	size_t i;
+
+	to->blocks = from->blocks;
+	to->bytes = from->bytes;
+	for (i = 0; i < from->n; i++) {
+		if (from->item[i].blocks == 0)
+			continue;
+		HT_GROW(to->item, to->cap, to->n + 1);
+		to->item[to->n] = from->item[i];
+		to->item[to->n++].pattern = ht_strdup(from->item[i].pattern);
+	}
+}
+
 void
 sheet_add(struct sheet *s, int side, const struct ht_prof *p,
     struct timeline *timeline)
@@ -316,6 +335,7 @@ sheet_add(struct sheet *s, int side, const struct ht_prof *p,
 	if (!s->query->at && s->query->suppress.n)
 		a.suppressed = ht_suppress_stacks(&s->query->suppress, p);
 	s->side[side].prof = p;
+	add_suppressed(&s->side[side], &s->query->suppress);
 	for (i = 0; i < p->nrow; i++)
 		add_row(&a, &s->side[side], &p->row[i]);
 	if (timeline_known(timeline)) {

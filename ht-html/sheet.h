@@ -15,6 +15,7 @@
 #include "libht/map.h"
 #include "libht/prof.h"
 #include "libht/query.h"
+#include "libht/suppress.h"
 
 enum { SHEET_NOW, SHEET_BASE, SHEET_SIDES };
 
@@ -56,7 +57,8 @@ struct sheet_cost {
 struct sheet_side {
 	const struct ht_prof *prof; /* its header; its rows are here now */
 	struct timeline *timeline;
-	struct sheet_cost *cost; /* of groups; may be shorter */
+	struct ht_suppress suppress; /* those that hid something */
+	struct sheet_cost *cost;     /* of groups; may be shorter */
 	size_t ncost, cost_cap;
 };
 
@@ -77,7 +79,8 @@ struct sheet {
 };
 
 void sheet_init(struct sheet *s, const struct ht_query *query, bool shorten);
-/* Both stay the caller's, and have to stay until the sheet is released. */
+/* Right after ht_load, which left in the query what it suppressed. Both stay
+ * the caller's, and have to stay until the sheet is released. */
 void sheet_add(struct sheet *s, int side, const struct ht_prof *prof,
     struct timeline *timeline);
 /* Once both sides are there: sums up the smallest stacks if there are more

@@ -67,6 +67,13 @@ ht_json_int(struct ht_json *j, const char *key, bool minus, uint64_t v)
 }
 
 void
+ht_json_null(struct ht_json *j, const char *key)
+{
+	begin(j, key);
+	ht_out_printf(j->out, "null");
+}
+
+void
 ht_json_bool(struct ht_json *j, const char *key, bool v)
 {
 	begin(j, key);

@@ -31,6 +31,7 @@ void ht_json_open_line(struct ht_json *j, const char *key, char bracket);
 void ht_json_close(struct ht_json *j, char bracket);
 void ht_json_uint(struct ht_json *j, const char *key, uint64_t v);
 void ht_json_int(struct ht_json *j, const char *key, bool minus, uint64_t v);
+void ht_json_null(struct ht_json *j, const char *key);
 void ht_json_bool(struct ht_json *j, const char *key, bool v);
 void ht_json_text(
     struct ht_json *j, const char *key, const char *text, size_t len);
