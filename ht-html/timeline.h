@@ -23,7 +23,7 @@
 #define TIMELINE_BUCKETS 512
 /* Buckets are not joined for the sake of cells if fewer than these remain. */
 #define TIMELINE_BUCKETS_MIN 64
-#define TIMELINE_CELLS	     1500000
+#define TIMELINE_CELLS	     4000000
 
 #define TIMELINE_BEFORE -1 /* born before the first bucket */
 
