@@ -148,21 +148,30 @@ export function dropParameters(s: string): string {
   return s.slice(0, i);
 }
 
-// At most `width` characters of a function's name: one that is too long loses
+// A function's name, in at most `width` characters: one that is too long loses
 // its template arguments, its parameters, its middle.
-export function fit(name: string, width: number): string {
-  let s = name;
-  // Of one that is far too long two parts will do.
-  if (s.length > 4096 + 16 * width)
-    s = s.slice(0, 2048) + s.slice(-2048);
-  if (s.length > width)
-    s = dropTemplates(s);
-  if (s.length > width)
-    s = dropParameters(s);
-  if (s.length > width) {
-    const tail = Math.floor(width * 2 / 3);
-    s = `${s.slice(0, Math.max(0, width - tail - 1))}…${
-      tail > 0 ? s.slice(-tail) : ''}`;
+export class Name {
+  private readonly forms: string[];
+
+  constructor(readonly whole: string) {
+    // Of one that is far too long two parts will do.
+    const name = whole.length > 8192
+      ? whole.slice(0, 2048) + whole.slice(-2048) : whole;
+    const plain = dropTemplates(name);
+    this.forms = [whole, plain, dropParameters(plain)];
   }
-  return s;
+
+  fit(width: number): string {
+    for (const form of this.forms)
+      if (form.length <= width)
+        return form;
+    const shortest = this.forms[2]!;
+    const tail = Math.floor(width * 2 / 3);
+    return `${shortest.slice(0, Math.max(0, width - tail - 1))}…${
+      tail > 0 ? shortest.slice(-tail) : ''}`;
+  }
+}
+
+export function fit(name: string, width: number): string {
+  return name.length <= width ? name : new Name(name).fit(width);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Rows that are not a tree: what allocates, merged by what a view asks for.
 import {compare, isAny, noCosts, type Costs} from './costs';
-import {COSTS, type By, type Cost, type Model} from './model';
+import {baseName} from './fmt';
+import {COSTS, UNKNOWN, type By, type Cost, type Model} from './model';
 import type {Selection} from './selection';
 import {Tree} from './tree';
 
@@ -74,6 +75,26 @@ export function placeName(model: Model, by: By, frame: number): string {
   if (by === 'file' || by === 'module')
     return model.moduleName(frame) || model.functionName(frame);
   return model.functionName(frame);
+}
+
+// Where a place is: as short as ht-top says it, and whole.
+export function placeOf(model: Model, by: By, frame: number):
+  {short: string; whole: string} {
+  const file = model.fileName(frame);
+  const module = model.moduleName(frame);
+  const line = model.frame.line[frame]!;
+
+  if (by === 'file' || by === 'module' || frame === 0)
+    return {short: '', whole: ''};
+  if (file) {
+    const at = by === 'line' && line ? `:${line}` : '';
+    return {short: baseName(file) + at, whole: file + at};
+  }
+  // A name made of module and offset says it already.
+  if (model.has(frame, UNKNOWN) ||
+      model.functionName(frame).startsWith(baseName(module)))
+    return {short: '', whole: module};
+  return {short: baseName(module), whole: module};
 }
 
 export function sorted(rows: Row[], cost: Cost): Row[] {

@@ -92,6 +92,18 @@ export class Selection {
     });
   }
 
+  // Of each node, by how much its own cost has changed, up or down; `below`:
+  // with those of all that is below it.
+  changed(cost: Cost, below: boolean): Float64Array {
+    return memo(this.alls, `changed ${cost} ${below}`, () => {
+      const before = this.self(cost, 1);
+      const out = this.self(cost, 0).map((v, i) => Math.abs(v - before[i]!));
+      for (let i = this.shape.n - 1; below && i > 0; i--)
+        out[this.shape.parent[i]!]! += out[i]!;
+      return out;
+    });
+  }
+
   total(field: Field, side: number): number {
     return this.all(field, side)[0] ?? 0;
   }

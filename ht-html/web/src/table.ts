@@ -17,6 +17,7 @@ export interface Line {
   name: string;
   mark: string;                   // `i`: inlined
   where: string;                  // file:line, or module
+  path: string;                   // the same, not shortened
   costs: Costs;
   self: Costs | null;
 }
@@ -178,7 +179,7 @@ export class Table {
   }
 
   private nameCell(line: Line, indent: number): HTMLElement {
-    const name = safe(line.name.slice(0, 200000));
+    const name = safe(line.name);
     let where = safe(line.where);
     const room = this.nameWidth - Math.ceil(indent * 13 / characterWidth()) - 4;
     // Where there is little room the name matters more.
@@ -191,7 +192,7 @@ export class Table {
         Math.max(8, room - (where ? where.length + 2 : 0)))),
       line.mark ? h('abbr', {title: 'inlined into its caller'}, line.mark)
         : null,
-      h('span.where', {title: safe(line.where).slice(0, 1000)}, where));
+      h('span.where', {title: safe(line.path.slice(0, 1000))}, where));
   }
 
   private choose(i: number): void {

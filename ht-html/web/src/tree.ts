@@ -65,6 +65,16 @@ export class Tree {
         (model.functionName(a.frame) < model.functionName(b.frame) ? -1 : 1));
   }
 
+  // How much of a cost has changed, up or down, stack by stack.
+  changed(node: Node, cost: Cost): number {
+    const sum = this.up ? this.selection.changed(cost, false)
+      : this.selection.changed(cost, true);
+    let changed = 0;
+    for (const at of this.up ? node.start : node.at)
+      changed += sum[at]!;
+    return changed;
+  }
+
   // A name that finds the node again in the same report.
   id(node: Node): string {
     return this.up ? `${node.start[0]}.${node.at[0]}` : String(node.at[0]);
