@@ -4,8 +4,7 @@
 #include "ht-html/page.h"
 #include "ht-html/spool.h"
 
-#define MARK  "@HT_DATA@" /* where the data goes; there is one */
-#define LEVEL 9		  /* of gzip: a page is written once and mailed */
+#define MARK "@HT_DATA@" /* where the data goes; there is one */
 
 /* The build's dist/page.html, HT_TEMPLATE. */
 __asm__(".section .rodata\n"
@@ -29,7 +28,7 @@ page_write(const struct data *d, struct ht_out *out, struct ht_error *err)
 		return ht_error_set(
 		    err, "the page's template has no place for data");
 	rest = mark + sizeof MARK - 1;
-	if ((rc = spool_begin(&data, HT_GZIP, LEVEL, err)) == 0) {
+	if ((rc = spool_begin(&data, HT_GZIP, 0, err)) == 0) {
 		rc = data_write(d, data.out, err);
 		rc |= spool_end(&data, err);
 	}

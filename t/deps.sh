@@ -28,6 +28,8 @@ make               make            make             make        make
 <libelf.h>         libelf-dev      elfutils-libelf-devel libelf elfutils-dev
 <libiberty/demangle.h> libiberty-dev binutils-devel binutils    binutils-dev
 libunwind.so.8     libunwind8      libunwind        libunwind   libunwind
+node               nodejs          nodejs           nodejs      nodejs
+npm                npm             nodejs-npm       npm         npm
 END
 		;;
 	demo)
