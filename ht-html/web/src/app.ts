@@ -78,11 +78,11 @@ export class App {
         h('h1', {title: fmt.safe((head.command ?? name).slice(0, 2000))},
           fmt.safe(name.slice(0, 1000))),
         h('p', {}, ...[
+          fmt.ms(head.runtime_ms), endText(model.now),
+          head.start ? fmt.date(head.start) : '',
           model.base ? `against ${fmt.safe(commandOf(model.base)
             .slice(0, 300))}` : '',
-          named && head.command ? fmt.safe(head.command.slice(0, 300)) : '',
-          fmt.ms(head.runtime_ms), endText(model.now),
-          head.start ? fmt.date(head.start) : '']
+          named && head.command ? fmt.safe(head.command.slice(0, 300)) : '']
           .filter(Boolean).map(text => h('span', {}, text))),
         ...model.sides.flatMap(side => notices(side).map(([strong, rest]) =>
           h('p.notice', {role: 'note'}, h('strong', {}, strong), rest)))),
@@ -96,7 +96,8 @@ export class App {
   private nav(): HTMLElement {
     for (const [i, name] of VIEWS.entries())
       this.tabs.set(name, h('a', {role: 'tab', id: `tab-${name}`,
-        title: `${i + 1}`, onclick: (event: MouseEvent) => {
+        title: `${i + 1}`, 'data-text': NAMES[name],
+        onclick: (event: MouseEvent) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey)
             return;
           event.preventDefault();

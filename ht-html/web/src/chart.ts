@@ -35,7 +35,7 @@ const SYNC = 'ht';
 
 function tick(n: number, unit: Chart['unit']): string {
   if (unit === 'bytes')
-    return fmt.bytes(n).replace(/\.?0+ /, ' ');
+    return fmt.bytes(n).replace(/\.0+ /, ' ').replace(/(\.\d*?)0+ /, '$1 ');
   if (n >= 1e6)
     return `${n / 1e6} M`;
   return n >= 1e4 ? `${n / 1e3} k` : fmt.count(n);
@@ -84,9 +84,12 @@ export class TimeChart {
     if (!spec || width === 0)
       return;
     this.plot = new uPlot(options(spec, width,
-      plot => this.listen(plot), bucket => this.hover(bucket)),
+      plot => {
+        this.plot = plot;
+        this.listen(plot);
+        this.mark();
+      }, bucket => this.hover(bucket)),
     data(spec), this.element);
-    this.mark();
   }
 
   private resize(): void {
@@ -173,7 +176,7 @@ function options(spec: Chart, width: number, ready: (plot: uPlot) => void,
 
   return {
     width, height: spec.height,
-    padding: [spec.axes ? 8 : 4, spec.axes ? 12 : 0, 0, 0],
+    padding: [spec.axes ? 8 : 2, 16, 0, spec.axes ? 0 : 16],
     legend: {show: false},
     scales: {
       x: {time: false, range: [0, Math.max(range, 0.001)]},

@@ -236,7 +236,7 @@ export class Flame {
     g.fillStyle = this.colour(box);
     g.fillRect(x0, y, x1 - x0 - gap, ROW - 1);
     const room = Math.floor((x1 - x0 - 8) / characterWidth());
-    if (room < 2)
+    if (room < 4)
       return;
     g.fillStyle = this.isFaint(box) ? theme().flame.faintText
       : theme().flame.text;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The flame graph with what is around it: search, direction, and what the
 // frame that is pinned or pointed at costs.
-import {COSTS, INLINED, type Model} from './model';
 import {MEANING, UNIT, base, change, costText, now, percentText, title}
   from './costs';
 import {Choice, h} from './dom';
 import {Flame} from './flame';
 import * as fmt from './fmt';
+import {COSTS, INLINED, type Cost, type Model} from './model';
 import {placeOf} from './rows';
 import {exactly, matcher, type Selection} from './selection';
 import type {Width} from './state';
@@ -138,7 +138,8 @@ export class FlameView implements View {
     const name = model.functionName(node.frame);
     const filter = exactly(name);
     const {filters} = this.context.state;
-    this.details.replaceChildren(...this.costsOf(node, false),
+    const [title, place, table] = this.costsOf(node, false);
+    this.details.replaceChildren(h('div.about', {}, title!, place!,
       h('p.links', {},
         h('a', {href: store.href({view: 'tree', tree: 'callers',
           fn: model.frame.symbol[node.frame]!, at: ''})},
@@ -146,36 +147,43 @@ export class FlameView implements View {
         h('a', {href: store.href({filters: [...filters, filter], at: ''})},
           'only stacks with it'),
         h('a', {href: store.href({filters: [...filters, `!${filter}`],
-          at: ''})}, 'only without it')));
+          at: ''})}, 'only without it'))), table!);
   }
 
   private costsOf(node: Node, short: boolean): HTMLElement[] {
-    const {selection, state, model} = this.context;
-    const sign = selection.comparing;
+    const {state, model} = this.context;
     const name = fmt.safe(model.functionName(node.frame));
     const costs = short ? [state.cost] : COSTS;
 
     return [h('p.code.name', {}, short ? fmt.fit(name, 300)
       : name.slice(0, 3000)),
     h('p.where', {}, where(model, node)),
-    h('table', {}, h('tbody', {}, ...costs.map(cost =>
-      h(`tr${cost === state.cost ? '.on' : ''}`, {'data-cost': cost},
-        h('th', {scope: 'row', title: MEANING[cost]},
-          title(cost, selection.window !== null)),
-        h(`td${sign ? change(node.costs, cost) > 0 ? '.more' : '.less' : ''}`,
-          {'data-v': change(node.costs, cost)},
-          costText(node.costs, cost, sign)),
-        h('td', {}, withUnit(percentText(node.costs, cost,
-          selection.whole(cost), sign))),
-        h('td.faint', {}, sign
-          ? `${fmt.amount(base(node.costs, cost), UNIT[cost])} → ${
-            fmt.amount(now(node.costs, cost), UNIT[cost])}`
-          : `self ${costText(node.self, cost, false)}`)))))];
+    this.table(node, costs)];
   }
-}
 
-function withUnit(percent: string): string {
-  return percent && `${percent} %`;
+  // A column for each cost.
+  private table(node: Node, costs: readonly Cost[]): HTMLElement {
+    const {selection, state} = this.context;
+    const sign = selection.comparing;
+    const row = (name: string, cell: (cost: Cost) => string,
+      classes: (cost: Cost) => string = () => '') =>
+      h('tr', {'data-row': name}, h('th', {scope: 'row'}, name),
+        ...costs.map(cost => h(`td${cost === state.cost ? '.on' : ''}${
+          classes(cost)}`, {'data-cost': cost}, cell(cost))));
+    const text = (n: number, cost: Cost) => fmt.amount(n, UNIT[cost]);
+
+    return h('table', {}, h('thead', {}, h('tr', {}, h('td'), ...costs.map(
+      cost => h('th', {scope: 'col', title: MEANING[cost]},
+        title(cost, selection.window !== null))))),
+    h('tbody', {}, row(sign ? 'change' : 'all',
+      cost => costText(node.costs, cost, sign),
+      cost => !sign ? '' : change(node.costs, cost) > 0 ? '.more' : '.less'),
+    row('%', cost =>
+      percentText(node.costs, cost, selection.whole(cost), sign)),
+    ...sign ? [row('base', cost => text(base(node.costs, cost), cost)),
+      row('now', cost => text(now(node.costs, cost), cost))]
+      : [row('self', cost => costText(node.self, cost, false))]));
+  }
 }
 
 function where(model: Model, node: Node): string {

@@ -63,14 +63,14 @@ export class OverTime implements View {
 
     this.live.show({shift, end, height: 260, unit: 'bytes', axes: true,
       lines: stacked(line, base)}, windows,
-    line.functions.map(({frame, live}, i) => ({
+    [{name: 'together', href: null, colour: () => 'transparent',
+      value: b => fmt.bytes(line.live[b] ?? 0)},
+    ...line.functions.map(({frame, live}, i) => ({
       name: frame < 0 ? 'all others' : model.functionName(frame),
       href: frame < 0 ? null : store.href({view: 'tree', tree: 'callers',
         fn: model.frame.symbol[frame]!, at: ''}),
       colour: () => colourOf(i, line),
-      value: (b: number) => fmt.bytes(live[b] ?? 0)})).concat({name: 'together',
-      href: null, colour: () => 'transparent',
-      value: (b: number) => fmt.bytes(line.live[b] ?? 0)}));
+      value: (b: number) => fmt.bytes(live[b] ?? 0)}))]);
     this.rates.show({shift, end, height: 140, unit: 'rate', axes: true, lines: [
       {label: 'temporary', values: rate(line.temporary),
         colour: () => theme().second, fill: () => `${theme().second}66`},
@@ -161,7 +161,7 @@ class Panel {
     this.values = entries.map(entry => [h('span.value'), entry]);
     this.legend.replaceChildren(...this.values.map(([value, entry]) =>
       h('li', {}, h('i', {'--colour': entry.colour()}),
-        h(entry.href ? 'a.code' : 'span.code', {href: entry.href,
+        h(entry.href ? 'a.code' : 'span', {href: entry.href,
           title: fmt.safe(entry.name.slice(0, 1000))},
         fmt.fit(fmt.safe(entry.name), 34)), value)));
   }

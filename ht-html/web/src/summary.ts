@@ -54,7 +54,7 @@ export class Summary implements View {
         ? `${fmt.percent(n('temporary'), n('calls'))} % of allocations` : ''),
       !chosen && head.peak_rss
         ? tile('peak RSS', fmt.bytes(head.peak_rss), head.own_rss
-          ? `${fmt.bytes(head.own_rss)} of it the recorder’s`
+          ? `${fmt.bytes(head.own_rss)} are the recorder’s`
           : 'of the process') : null,
       tile(several ? 'run times' : 'run time', fmt.ms(head.runtime_ms),
         several ? `the longest ${fmt.ms(head.longest_ms)}` : endText(model.now)
@@ -86,7 +86,8 @@ export class Summary implements View {
 
   private list(cost: Cost, all: Row[]): HTMLElement {
     const {selection, store, window, model} = this.context;
-    const rows = sorted(all, cost);
+    const rows = sorted(all, cost)
+      .filter(row => change(row.costs, cost) !== 0);
     const whole = selection.whole(cost);
     const name = title(cost, window !== null);
     const rest = rows.slice(TOP);
@@ -98,11 +99,10 @@ export class Summary implements View {
         h('a', {href: store.href(more)}, HEADS[cost]),
         h('span.total', {}, fmt.amount(selection.amount(cost), UNIT[cost],
           selection.comparing))),
-      rows.length ? null : h('p.nothing', {}, `nothing ${name === 'alive'
-        ? 'is alive' : NOTHING[cost]}`),
+      rows.length ? null : h('p.nothing', {}, `nothing ${selection.comparing
+        ? 'has changed' : name === 'alive' ? 'is alive' : NOTHING[cost]}`),
       h('ol', {}, ...rows.slice(0, TOP).map(row => h('li', {},
-        h('a', {href: store.href({...more, at: `${row.node}.${row.node}`}),
-          '--share': share(row.costs, cost, whole)},
+        h('a', {href: store.href({...more, at: `${row.node}.${row.node}`})},
         ...numbers(row.costs, cost, whole, selection.comparing),
         h('span.code.function', {'data-name': fmt.safe(row.name),
           title: fmt.safe(row.name.slice(0, 1000))}),
@@ -192,7 +192,7 @@ function numbers(costs: Costs, cost: Cost, whole: number,
   const v = change(costs, cost);
   return [h(`span.amount${sign ? v > 0 ? '.more' : '.less' : ''}`,
     {'data-v': v}, costText(costs, cost, sign)),
-  h('span.percent', {}, percentText(costs, cost, whole, sign))];
+  h('span.percent', {'--share': share(costs, cost, whole)}, percentText(costs, cost, whole, sign))];
 }
 
 export function endText(side: Side): string {

@@ -118,7 +118,8 @@ export class Table {
     const dir = look.sort.startsWith('-') ? 'ascending' : 'descending';
     const heads = [...COSTS.map(cost => [cost, title(cost, look.windowed)]),
       ...(look.self ? [['self', 'self']] : []), ['percent', '%'],
-      ['name', look.nameTitle], ['where', 'where']];
+      ['name', look.nameTitle],
+      ...(this.lines.some(line => line.where) ? [['where', 'where']] : [])];
     const key = look.sort.replace('-', '') || look.cost;
 
     this.head.replaceChildren(...heads.map(([name, text]) => {

@@ -56,6 +56,11 @@ export class Tree {
       this.group(node, this.up ? this.above(node) : this.below(node));
   }
 
+  // Upward, what ends at a node says only where stacks begin.
+  get down(): boolean {
+    return !this.up;
+  }
+
   // Children with anything of a cost, the largest change first.
   sorted(node: Node, cost: Cost): Node[] {
     const {model} = this.selection;

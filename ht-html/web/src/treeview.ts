@@ -4,14 +4,15 @@ import {Choice, h} from './dom';
 import {INLINED, type By, type Cost} from './model';
 import {callees, callers, functions, placeName, placeOf, type FunctionRow}
   from './rows';
-import {compare, isAny, type Costs} from './costs';
+import {change, compare, isAny, type Costs} from './costs';
 import type {Selection} from './selection';
 import type {TreeKind} from './state';
 import {Table, type Line, type Look} from './table';
 import {Tree, type Node} from './tree';
 import type {Context, View} from './view';
 
-const CHAIN = 64;      // levels that open at once where there is one way only
+const CHAIN = 64;      // levels that open at once
+const MOST = 0.9;      // of a cost: then there is nothing else to look at
 const AT_ONCE = 2000;  // rows that open at once
 
 // One tree in a table: which nodes are open is its own.
@@ -44,6 +45,9 @@ class TreeTable {
     if (tree !== this.tree) {
       this.open.clear();
       this.tree = tree;
+      const roots = tree.sorted(tree.root, cost);
+      if (roots.length === 1)
+        this.openChain(roots[0]!);
     }
     if (this.keeps && at !== this.chosen) {
       this.chosen = at;
@@ -75,7 +79,7 @@ class TreeTable {
       if (below)
         stack.push(below.reverse());
     }
-    this.table.show(lines, lookOf(this.context, tree.by, {self: true}),
+    this.table.show(lines, lookOf(this.context, tree.by, {self: tree.down}),
       this.chosen);
   }
 
@@ -93,7 +97,7 @@ class TreeTable {
       name: placeName(model, tree.by, node.frame),
       mark: !merged && model.has(node.frame, INLINED) ? 'i' : '',
       where: place.short, path: place.whole, costs: node.costs,
-      self: node.self};
+      self: tree.down ? node.self : null};
   }
 
   private children(node: Node): Node[] {
@@ -103,14 +107,15 @@ class TreeTable {
       n => placeOf(this.context.model, this.tree!.by, n.frame).whole);
   }
 
-  // Opens a node, and on below it while there is only one way.
+  // Opens a node, and on below it while one has nearly all.
   private openChain(node: Node): void {
     for (let i = 0; i < CHAIN; i++) {
       this.open.add(node);
-      const below = this.tree!.sorted(node, this.cost);
-      if (below.length !== 1)
+      const [next] = this.tree!.sorted(node, this.cost);
+      if (!next || Math.abs(change(next.costs, this.cost)) <
+          MOST * Math.abs(change(node.costs, this.cost)))
         break;
-      node = below[0]!;
+      node = next;
     }
   }
 
