@@ -4,7 +4,7 @@
 import uPlot from 'uplot';
 import {h} from './dom';
 import * as fmt from './fmt';
-import type {Window} from './model';
+import {momentOf, type Buckets, type Window} from './model';
 import {onTheme, theme} from './theme';
 
 export interface Line {
@@ -17,6 +17,7 @@ export interface Line {
 
 export interface Chart {
   shift: number;               // a bucket is 1 << shift ms
+  start: number;               // ms, of the first
   end: number;                 // ms
   height: number;
   unit: 'bytes' | 'rate';
@@ -24,9 +25,7 @@ export interface Chart {
   axes: boolean;
 }
 
-export interface Windows {
-  shift: number;
-  n: number;
+export interface Windows extends Buckets {
   window: Window | null;
   choose(window: Window | null): void;
 }
@@ -112,7 +111,7 @@ export class TimeChart {
       return;
     }
     const at = (bucket: number) =>
-      plot.valToPos(Math.min(bucket * 2 ** windows.shift,
+      plot.valToPos(Math.min(momentOf(windows, bucket),
         this.spec!.end) / 1000, 'x');
     const left = at(window.from);
     plot.setSelect({left, top: 0, width: Math.max(1, at(window.to) - left),
@@ -127,7 +126,7 @@ export class TimeChart {
       const ms = 1000 * plot.posToVal(
         event.clientX - over.getBoundingClientRect().left, 'x');
       return Math.max(0, Math.min(this.windows!.n - 1,
-        Math.floor(ms / 2 ** this.windows!.shift)));
+        Math.floor((ms - this.windows!.start) / 2 ** this.windows!.shift)));
     };
     const between = (a: number, b: number): Window =>
       ({from: Math.min(a, b), to: Math.max(a, b) + 1});
@@ -157,7 +156,7 @@ export class TimeChart {
 
 function data(spec: Chart): uPlot.AlignedData {
   const n = Math.max(0, ...spec.lines.map(line => line.values.length));
-  const xs = Array.from({length: n}, (_, i) => i * 2 ** spec.shift / 1000);
+  const xs = Array.from({length: n}, (_, i) => (spec.start + i * 2 ** spec.shift) / 1000);
   const columns = spec.lines.map(line =>
     Array.from({length: n + 1}, (_, i) =>
       line.values[Math.min(i, line.values.length - 1)] ?? 0));
@@ -212,7 +211,8 @@ function options(spec: Chart, width: number, ready: (plot: uPlot) => void,
         if (left === undefined || left < 0 || idx == null)
           hover(null);
         else
-          hover(Math.floor(plot.posToVal(left, 'x') * 1000 / 2 ** spec.shift));
+          hover(Math.floor((plot.posToVal(left, 'x') * 1000 - spec.start) /
+            2 ** spec.shift));
       }],
     },
   };

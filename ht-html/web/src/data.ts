@@ -44,7 +44,7 @@ export interface SideHead {
   to_ms: number | null;
   at: boolean;
   series: {shift: number; n: number} | null;
-  time: {shift: number; n: number; ages: boolean} | null;
+  time: {shift: number; first: number; n: number; ages: boolean} | null;
 }
 
 interface Head {

@@ -18,6 +18,16 @@ export interface Window {
   to: number;
 }
 
+export interface Buckets {
+  shift: number;        // one is 1 << shift ms
+  start: number;        // ms
+  n: number;
+}
+
+export function momentOf(buckets: Buckets, b: number): number {
+  return buckets.start + b * 2 ** buckets.shift;
+}
+
 // Stacks: a tree in preorder. Node 0 is the whole program.
 export interface Shape {
   n: number;
@@ -79,7 +89,7 @@ export class Side {
     const costs = emptyCosts(this.groups);
     const before = this.column('before.blocks');
     const beforeBytes = this.column('before.bytes');
-    const suppressed = this.column('suppressed');
+    const suppressed = this.data.column('group.suppressed');
 
     for (let g = 0; g < before.length; g++) {
       costs.peak_blocks[g] = before[g]!;
@@ -252,12 +262,15 @@ export class Model {
     return this.group.node.length;
   }
 
-  // Buckets of time; null where there are no windows.
-  get time(): {shift: number; n: number} | null {
+  // Buckets of time, the first of which starts at `start` ms; null where there
+  // are no windows.
+  get time(): Buckets | null {
     const times = this.sides.map(side => side.head.time);
     if (times.includes(null))
       return null;
-    return {shift: times[0]!.shift, n: Math.max(...times.map(t => t!.n))};
+    const {shift, first} = times[0]!;
+    return {shift, start: first * 2 ** shift,
+      n: Math.max(...times.map(t => t!.n))};
   }
 
   shape(hideSystem: boolean): Shape {
@@ -340,6 +353,18 @@ export class Model {
     });
   }
 
+  // The order of places that cost the same, ht-top's.
+  comparePlaces(a: number, b: number): number {
+    const {line} = this.frame;
+    const texts = (f: number) => [
+      this.has(f, UNKNOWN) ? '' : this.functionName(f), this.fileName(f)];
+    const [x, y] = [texts(a), texts(b)];
+    return compareText(x[0]!, y[0]!) || compareText(x[1]!, y[1]!) ||
+      line[a]! - line[b]! ||
+      compareText(this.moduleName(a), this.moduleName(b)) ||
+      compareText(this.functionName(a), this.functionName(b));
+  }
+
   // Of frames that are one row, the one of the lowest rank stands for it, as in
   // ht-top: one that is not inlined, and of those the least file and line.
   get rank(): Int32Array {
@@ -347,8 +372,8 @@ export class Model {
       const {flags, line} = this.frame;
       const order = Array.from(flags.keys()).sort((a, b) => {
         const inlined = (flags[a]! & INLINED) - (flags[b]! & INLINED);
-        const [x, y] = [this.fileName(a), this.fileName(b)];
-        return inlined || (x < y ? -1 : x > y ? 1 : line[a]! - line[b]!);
+        return inlined || compareText(this.fileName(a), this.fileName(b)) ||
+          line[a]! - line[b]!;
       });
       this.ranks = new Int32Array(flags.length);
       for (const [rank, f] of order.entries())
@@ -356,6 +381,10 @@ export class Model {
     }
     return this.ranks;
   }
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function largest(column: Column): number {

@@ -4,6 +4,7 @@
 import {TimeChart, type Line} from './chart';
 import {h} from './dom';
 import * as fmt from './fmt';
+import {momentOf, type Buckets} from './model';
 import type {Selection} from './selection';
 import {windowsOf} from './strip';
 import {theme} from './theme';
@@ -45,13 +46,14 @@ export class OverTime implements View {
         panel.chart.choose(windows);
     else {
       if (model.time)
-        this.drawSelected(selection, end, model.time.shift);
+        this.drawSelected(selection, end, model.time);
       this.drawProcess(end);
     }
     this.of = selection;
   }
 
-  private drawSelected(selection: Selection, end: number, shift: number): void {
+  private drawSelected(selection: Selection, end: number,
+    {shift, start}: Buckets): void {
     const {context} = this;
     const {model, store} = context;
     const windows = windowsOf(model, store);
@@ -59,9 +61,9 @@ export class OverTime implements View {
     const base = model.base && timeline(selection, 1, 0);
     const width = 2 ** shift / 1000;
     const rate = (values: Float64Array) => values.map((n, b) =>
-      n / Math.max(0.001, Math.min(width, end / 1000 - b * width)));
+      n / Math.max(0.001, Math.min(width, (end - start) / 1000 - b * width)));
 
-    this.live.show({shift, end, height: 260, unit: 'bytes', axes: true,
+    this.live.show({shift, start, end, height: 260, unit: 'bytes', axes: true,
       lines: stacked(line, base)}, windows,
     [{name: 'together', href: null, colour: () => 'transparent',
       value: b => fmt.bytes(line.live[b] ?? 0)},
@@ -71,7 +73,8 @@ export class OverTime implements View {
         fn: model.frame.symbol[frame]!, at: ''}),
       colour: () => colourOf(i, line),
       value: (b: number) => fmt.bytes(live[b] ?? 0)}))]);
-    this.rates.show({shift, end, height: 140, unit: 'rate', axes: true, lines: [
+    this.rates.show({shift, start, end, height: 140, unit: 'rate', axes: true,
+      lines: [
       {label: 'temporary', values: rate(line.temporary),
         colour: () => theme().second, fill: () => `${theme().second}66`},
       {label: 'calls', values: rate(line.calls), colour: () => theme().line,
@@ -92,7 +95,7 @@ export class OverTime implements View {
     const max = model.now.column('series.max');
     const rss = model.now.column('series.rss');
     const known = rss.some(v => v > 0);
-    this.rss.show({shift: series.shift, end, height: 140, unit: 'bytes',
+    this.rss.show({shift: series.shift, start: 0, end, height: 140, unit: 'bytes',
       axes: true, lines: [
         ...(known ? [{label: 'resident', values: fill(rss),
           colour: () => theme().second}] : []),
@@ -145,7 +148,7 @@ class Panel {
   private readonly moment = h('span.moment');
   private readonly legend = h('ul.legend');
   private values: [HTMLElement, Entry][] = [];
-  private width = 0;
+  private of: Buckets = {shift: 0, start: 0, n: 0};
 
   constructor(name: string, note: string) {
     this.chart = new TimeChart(bucket => this.hover(bucket));
@@ -156,7 +159,7 @@ class Panel {
 
   show(spec: Parameters<TimeChart['show']>[0],
     windows: Parameters<TimeChart['show']>[1], entries: Entry[]): void {
-    this.width = 2 ** spec.shift;
+    this.of = {...spec, n: 0};
     this.chart.show(spec, windows);
     this.values = entries.map(entry => [h('span.value'), entry]);
     this.legend.replaceChildren(...this.values.map(([value, entry]) =>
@@ -167,7 +170,7 @@ class Panel {
   }
 
   private hover(b: number | null): void {
-    this.moment.textContent = b === null ? '' : fmt.ms(b * this.width);
+    this.moment.textContent = b === null ? '' : fmt.ms(momentOf(this.of, b));
     for (const [value, entry] of this.values)
       value.textContent = b === null ? '' : entry.value(b);
   }

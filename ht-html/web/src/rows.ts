@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Rows that are not a tree: what allocates, merged by what a view asks for.
-import {compare, isAny, noCosts, type Costs} from './costs';
+import {change, compare, noCosts, type Costs} from './costs';
 import {baseName} from './fmt';
 import {COSTS, UNKNOWN, type By, type Cost, type Model} from './model';
 import type {Selection} from './selection';
@@ -97,10 +97,11 @@ export function placeOf(model: Model, by: By, frame: number):
   return {short: baseName(module), whole: module};
 }
 
-export function sorted(rows: Row[], cost: Cost): Row[] {
-  return rows.filter(row => isAny(row.costs, cost))
+export function sorted<R extends Row>(model: Model, rows: R[],
+  cost: Cost): R[] {
+  return rows.filter(row => change(row.costs, cost) !== 0)
     .sort((a, b) => compare(a.costs, b.costs, cost) ||
-      (a.name < b.name ? -1 : 1));
+      model.comparePlaces(a.frame, b.frame) || (a.name < b.name ? -1 : 1));
 }
 
 // Every function with all that it allocates, itself and through others; of a

@@ -4,17 +4,17 @@
 import {TimeChart, type Windows} from './chart';
 import {h} from './dom';
 import * as fmt from './fmt';
-import type {Model, Side, Window} from './model';
+import {momentOf, type Buckets, type Model, type Side, type Window}
+  from './model';
 import type {Store} from './state';
 import {theme} from './theme';
 
 const HEIGHT = 74;
 
 export function windowText(model: Model, window: Window): string {
-  const width = 2 ** model.time!.shift;
   const end = Math.max(...model.sides.map(s => s.head.runtime_ms));
-  return `${fmt.ms(window.from * width)} to ${
-    fmt.ms(Math.min(window.to * width, end))}`;
+  return `${fmt.ms(momentOf(model.time!, window.from))} to ${
+    fmt.ms(Math.min(momentOf(model.time!, window.to), end))}`;
 }
 
 // Windows for a chart, as the state has them.
@@ -48,7 +48,7 @@ export class Strip {
       ...(i ? {dash: [4, 3]} : {fill: () => `${theme().line}33`})}));
     if (lines.every(line => line.values.length === 0))
       this.element.hidden = true;
-    this.chart.show({shift: lineOf(model.now).shift, height: HEIGHT,
+    this.chart.show({...lineOf(model.now), height: HEIGHT,
       end: Math.max(...model.sides.map(s => s.head.longest_ms)),
       unit: 'bytes', axes: false, lines}, windowsOf(model, store));
   }
@@ -64,8 +64,8 @@ export class Strip {
     const b = this.hovered;
 
     this.clear.hidden = window === null;
-    if (b !== null && b < line.values.length)
-      this.text.textContent = `${fmt.ms(b * 2 ** line.shift)}: up to ${
+    if (b !== null && b >= 0 && b < line.n)
+      this.text.textContent = `${fmt.ms(momentOf(line, b))}: up to ${
         fmt.bytes(line.values[b]!)} live`;
     else if (window)
       this.text.textContent = `only ${windowText(this.model, window)}`;
@@ -92,10 +92,9 @@ export class Strip {
 }
 
 // Live bytes, at the finest there are.
-function lineOf(side: Side): {shift: number; values: ArrayLike<number>} {
-  const {series, time} = side.head;
-  if (series)
-    return {shift: series.shift, values: side.column('series.max')};
-  return time ? {shift: time.shift, values: side.column('time.max')}
-    : {shift: 4, values: []};
+function lineOf(side: Side): Buckets & {values: ArrayLike<number>} {
+  const {series} = side.head;
+  return series
+    ? {...series, start: 0, values: side.column('series.max')}
+    : {shift: 4, n: 0, start: 0, values: []};
 }

@@ -86,8 +86,7 @@ export class Summary implements View {
 
   private list(cost: Cost, all: Row[]): HTMLElement {
     const {selection, store, window, model} = this.context;
-    const rows = sorted(all, cost)
-      .filter(row => change(row.costs, cost) !== 0);
+    const rows = sorted(model, all, cost);
     const whole = selection.whole(cost);
     const name = title(cost, window !== null);
     const rest = rows.slice(TOP);

@@ -47,9 +47,9 @@ export class ThreadsView implements View {
   }
 
   private fill(what: What, rows: Row[]): void {
-    const {state} = this.context;
+    const {state, model} = this.context;
     const table = this.tables.get(what)!;
-    const ordered = inOrder(sorted(rows, state.cost), state.sort,
+    const ordered = inOrder(sorted(model, rows, state.cost), state.sort,
       row => row.costs, state.cost, row => row.name, row => row.name);
 
     table.element.style.setProperty('--rows', String(ordered.length));

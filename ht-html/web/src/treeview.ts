@@ -2,9 +2,10 @@
 // Trees as tables: bottom-up, top-down, and a function's callers and callees.
 import {Choice, h} from './dom';
 import {INLINED, type By, type Cost} from './model';
-import {callees, callers, functions, placeName, placeOf, type FunctionRow}
+import {callees, callers, functions, placeName, placeOf, sorted,
+  type FunctionRow}
   from './rows';
-import {change, compare, isAny, type Costs} from './costs';
+import {change, compare, type Costs} from './costs';
 import type {Selection} from './selection';
 import type {TreeKind} from './state';
 import {Table, type Line, type Look} from './table';
@@ -220,10 +221,9 @@ export class TreeView implements View {
 
     if (this.of !== selection)
       this.rows = functions(selection);
-    const rows = inOrder(this.rows.filter(row => isAny(row.costs, cost))
-      .sort((a, b) => compare(a.costs, b.costs, cost) ||
-        (a.name < b.name ? -1 : 1)), sort, row => row.costs, cost,
-    row => row.name, row => placeOf(model, 'function', row.frame).whole);
+    const rows = inOrder(sorted(model, this.rows, cost), sort,
+      row => row.costs, cost, row => row.name,
+      row => placeOf(model, 'function', row.frame).whole);
     const chosen = this.rows.find(row => row.symbol === state.fn) ?? rows[0];
 
     if (this.of !== selection || !this.pair || chosen?.symbol !== this.fn)
