@@ -5,8 +5,8 @@
 //
 //     node browser.mjs CASES.json
 //
-// Each case is {name, page, traces: [arguments of ht-top]}; the part that is
-// tested of it is chosen by its name. BIN is where the commands are, WEB the
+// Each case is {name, test, page, traces: [arguments of ht-top]}; `test` is one
+// of the functions below. BIN is where the commands are, WEB the
 // folder with playwright-core in node_modules.
 import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
@@ -420,8 +420,7 @@ const cases = {
     await views(page, name, '', traces, false);
     const {shift, n} = timeOf(page.file);
     const width = 2 ** shift;
-    for (const [a, b] of [[0, 1], [Math.floor(n / 3), Math.floor(2 * n / 3)],
-      [n - 2, n]]) {
+    for (const [a, b] of [[0, 1], [Math.floor(n / 3), n]]) {
       const args = ['--from', `${a * width}ms`, ...b === n ? []
         : ['--to', `${b * width}ms`], ...traces];
       const title = `${name}, buckets ${a} to ${b}`;
@@ -470,6 +469,22 @@ const cases = {
     await page.page.click('.strip .clear');
     await page.settle();
     ok(!page.page.url().includes('window'), `${name}: by a click`);
+  },
+
+  // All of it by place, thread and size.
+  async flat(page, {name, traces}) {
+    await views(page, name, '', traces, false);
+  },
+
+  // A page of the later part of a run: its buckets begin there.
+  async later(page, {name, traces}) {
+    const {shift, first, n} = timeOf(page.file);
+    const trace = traces.at(-1);
+    const [a, b] = [1, Math.max(2, n - 1)];
+
+    await views(page, name, `window=${a}-${b}`, ['--from',
+      `${(first + a) * 2 ** shift}ms`, '--to', `${(first + b) * 2 ** shift}ms`,
+      trace], false);
   },
 
   async compared(page, {name, traces}) {

@@ -354,13 +354,15 @@ export class Model {
   }
 
   // The order of places that cost the same, ht-top's.
-  comparePlaces(a: number, b: number): number {
+  comparePlaces(by: By, a: number, b: number): number {
     const {line} = this.frame;
-    const texts = (f: number) => [
-      this.has(f, UNKNOWN) ? '' : this.functionName(f), this.fileName(f)];
-    const [x, y] = [texts(a), texts(b)];
-    return compareText(x[0]!, y[0]!) || compareText(x[1]!, y[1]!) ||
-      line[a]! - line[b]! ||
+    const functions = by === 'function' || by === 'line';
+    const known = (f: number) =>
+      functions && !this.has(f, UNKNOWN) ? this.functionName(f) : '';
+    const file = (f: number) => by === 'module' ? '' : this.fileName(f);
+
+    return compareText(known(a), known(b)) || compareText(file(a), file(b)) ||
+      (by === 'line' ? line[a]! - line[b]! : 0) ||
       compareText(this.moduleName(a), this.moduleName(b)) ||
       compareText(this.functionName(a), this.functionName(b));
   }

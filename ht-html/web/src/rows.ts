@@ -97,11 +97,11 @@ export function placeOf(model: Model, by: By, frame: number):
   return {short: baseName(module), whole: module};
 }
 
-export function sorted<R extends Row>(model: Model, rows: R[],
+export function sorted<R extends Row>(model: Model, by: By, rows: R[],
   cost: Cost): R[] {
   return rows.filter(row => change(row.costs, cost) !== 0)
     .sort((a, b) => compare(a.costs, b.costs, cost) ||
-      model.comparePlaces(a.frame, b.frame) || (a.name < b.name ? -1 : 1));
+      model.comparePlaces(by, a.frame, b.frame) || (a.name < b.name ? -1 : 1));
 }
 
 // Every function with all that it allocates, itself and through others; of a

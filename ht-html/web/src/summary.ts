@@ -86,7 +86,7 @@ export class Summary implements View {
 
   private list(cost: Cost, all: Row[]): HTMLElement {
     const {selection, store, window, model} = this.context;
-    const rows = sorted(model, all, cost);
+    const rows = sorted(model, 'line', all, cost);
     const whole = selection.whole(cost);
     const name = title(cost, window !== null);
     const rest = rows.slice(TOP);

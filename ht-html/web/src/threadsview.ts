@@ -49,7 +49,7 @@ export class ThreadsView implements View {
   private fill(what: What, rows: Row[]): void {
     const {state, model} = this.context;
     const table = this.tables.get(what)!;
-    const ordered = inOrder(sorted(model, rows, state.cost), state.sort,
+    const ordered = inOrder(sorted(model, 'module', rows, state.cost), state.sort,
       row => row.costs, state.cost, row => row.name, row => row.name);
 
     table.element.style.setProperty('--rows', String(ordered.length));

@@ -67,7 +67,7 @@ export class Tree {
     return this.children(node)
       .filter(child => isAny(child.costs, cost))
       .sort((a, b) => compare(a.costs, b.costs, cost) ||
-        model.comparePlaces(a.frame, b.frame));
+        model.comparePlaces(this.by, a.frame, b.frame));
   }
 
   // How much of a cost has changed, up or down, stack by stack.

@@ -221,7 +221,8 @@ export class TreeView implements View {
 
     if (this.of !== selection)
       this.rows = functions(selection);
-    const rows = inOrder(sorted(model, this.rows, cost), sort,
+    const rows = inOrder(sorted(model, 'function', this.rows,
+      cost), sort,
       row => row.costs, cost, row => row.name,
       row => placeOf(model, 'function', row.frame).whole);
     const chosen = this.rows.find(row => row.symbol === state.fn) ?? rows[0];
