@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ht-html: a report in one page, from an event stream. */
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ht-html/page.h"
 #include "libht/err.h"
@@ -105,6 +107,9 @@ parse_options(struct ht_opts *o, struct settings *s)
 		}
 	}
 	ht_query_ready(&s->query, o);
+	if (strcmp(s->output, "-") == 0 && isatty(STDOUT_FILENO))
+		ht_opt_fail(o, "a page is not for a terminal: -o FILE, or a"
+			       " redirection");
 }
 
 static void

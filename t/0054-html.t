@@ -6,7 +6,7 @@
 # address, and against ht-top.
 
 . "${0%/*}/lib.sh"
-need perl gzip zstd base64
+need perl gzip zstd script
 
 plain="--disable-builtin-suppressions --disable-embedded-suppressions"
 
@@ -253,6 +253,9 @@ is "$status$(err)" 0 "nobody reads it"
 run "$BIN/ht-html" -o none.html nowhere.ht
 is "$status" 1 "no input: 1"
 ok '[ ! -e none.html ]' "and no page"
+run script -qec "'$BIN/ht-html' r.ht" /dev/null
+is "$status" 2 "onto a terminal: wrong usage"
+like "$(out)" 'not for a terminal' "which is said"
 run "$BIN/ht-html" --max-stacks 0 r.ht
 is "$status" 2 "--max-stacks 0: wrong usage"
 html --title '</title><b>"é' --filter grow r.ht
