@@ -5,7 +5,7 @@ import {amount, amountPercent, type Unit} from './fmt';
 import {COSTS, type Cost} from './model';
 
 // costs[2 × i] is now, costs[2 × i + 1] the base, of COSTS[i].
-export type Costs = Float64Array;
+export type Costs = number[];
 
 const index = Object.fromEntries(COSTS.map((cost, i) => [cost, 2 * i])) as
   Record<Cost, number>;
@@ -14,7 +14,13 @@ export const UNIT: Record<Cost, Unit> = {peak: 'bytes', leaked: 'bytes',
   calls: 'count', temporary: 'count', total: 'bytes'};
 
 export function noCosts(): Costs {
-  return new Float64Array(2 * COSTS.length);
+  return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+}
+
+// Whether all that is in `part` of a cost is all that is in `costs`.
+export function isAll(costs: Costs, part: Costs, cost: Cost): boolean {
+  return now(costs, cost) === now(part, cost) &&
+    base(costs, cost) === base(part, cost);
 }
 
 export function now(costs: Costs, cost: Cost): number {

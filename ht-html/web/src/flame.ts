@@ -6,11 +6,11 @@ import {characterWidth, eachFrame, h} from './dom';
 import {Name, safe} from './fmt';
 import type {Cost} from './model';
 import type {Width} from './state';
-import {theme} from './theme';
+import {theme, type Theme} from './theme';
 import type {Node, Tree} from './tree';
 
 const ROW = 19;       // px, with the gap of one
-const LEAST = 0.7;    // px: narrower frames are drawn as one
+const LEAST = 1;      // px: narrower frames are drawn as one
 const GLIDE = 180;    // ms that a zoom takes
 
 interface Box {
@@ -49,6 +49,8 @@ export class Flame {
   private to = 1;
   private glide: {from: number; to: number; start: number} | null = null;
   private rows: Box[][] = [];     // what was drawn
+  private scrolled = 0;
+  private flame = theme().flame;
   private readonly sums = new Map<Node, number>();
   private readonly labels = new Map<number, Name>();
   private readonly later = eachFrame(() => this.draw());
@@ -162,11 +164,12 @@ export class Flame {
   }
 
   private draw(): void {
-    const {clientWidth: width, clientHeight: height} = this.element;
+    const {clientWidth: width, clientHeight: height, scrollTop} = this.element;
     const ratio = devicePixelRatio || 1;
 
     if (!this.look || width === 0)
       return;
+    this.scrolled = scrollTop;
     this.step();
     if (this.canvas.width !== Math.round(width * ratio) ||
         this.canvas.height !== Math.round(height * ratio)) {
@@ -177,9 +180,10 @@ export class Flame {
     }
     const g = this.canvas.getContext('2d', {alpha: false})!;
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.fillStyle = theme().flame.ground;
+    this.flame = theme().flame;
+    g.fillStyle = this.flame.ground;
     g.fillRect(0, 0, width, height);
-    g.font = theme().flame.font;
+    g.font = this.flame.font;
     g.textBaseline = 'middle';
     this.rows = [];
     const depth = this.drawBoxes(g, width, height);
@@ -222,31 +226,31 @@ export class Flame {
   }
 
   private y(depth: number): number {
-    return (depth - 1) * ROW - this.element.scrollTop;
+    return (depth - 1) * ROW - this.scrolled;
   }
 
   private drawBox(g: CanvasRenderingContext2D, box: Box, x0: number,
     x1: number, height: number): void {
+    const {flame} = this;
     const y = this.y(box.depth);
     const gap = x1 - x0 > 3 ? 1 : 0;
 
     (this.rows[box.depth] ??= []).push(box);
     if (y < -ROW || y > height)
       return;
-    g.fillStyle = this.colour(box);
+    g.fillStyle = this.colour(box, flame);
     g.fillRect(x0, y, x1 - x0 - gap, ROW - 1);
     const room = Math.floor((x1 - x0 - 8) / characterWidth());
     if (room < 4)
       return;
-    g.fillStyle = this.isFaint(box) ? theme().flame.faintText
-      : theme().flame.text;
+    g.fillStyle = this.isFaint(box) ? flame.faintText : flame.text;
     g.fillText(this.label(box.node.frame).fit(room), x0 + 4,
       y + (ROW - 1) / 2 + 0.5);
   }
 
   private drawRest(g: CanvasRenderingContext2D, box: Box, x0: number,
     x1: number): void {
-    g.fillStyle = theme().flame.rest;
+    g.fillStyle = this.flame.rest;
     g.fillRect(x0, this.y(box.depth), Math.max(0.5, x1 - x0), ROW - 1);
   }
 
@@ -267,9 +271,8 @@ export class Flame {
     return this.zoomed !== null && box.depth < this.zoomed.depth;
   }
 
-  private colour(box: Box): string {
+  private colour(box: Box, flame: Theme['flame']): string {
     const {look} = this;
-    const {flame} = theme();
 
     if (look.marks)
       return look.marks[box.node.frame] ? flame.found : flame.faint;
@@ -290,7 +293,7 @@ export class Flame {
     const scale = width / (this.to - this.from);
     const x0 = Math.max(0, (box.x0 - this.from) * scale);
     const x1 = Math.min(width, (box.x1 - this.from) * scale);
-    g.strokeStyle = theme().flame.outline;
+    g.strokeStyle = this.flame.outline;
     g.lineWidth = 1.5;
     g.strokeRect(x0 + 0.75, this.y(box.depth) + 0.75,
       Math.max(1, x1 - x0 - 2.5), ROW - 2.5);

@@ -34,8 +34,20 @@ const FONT = '11.5px ui-monospace, "SF Mono", Menlo, Consolas, ' +
 // Hues of modules: the program's own first.
 const HUES = [38, 200, 110, 320, 265, 70, 165, 350];
 
+const colours = new Map<number, string>();
+
 // A module has a hue, a function a shade of it. What is the system's is grey.
 function frameColour(model: Model, frame: number, dark: boolean): string {
+  const key = 2 * frame + Number(dark);
+  let colour = colours.get(key);
+  if (!colour) {
+    colour = makeColour(model, frame, dark);
+    colours.set(key, colour);
+  }
+  return colour;
+}
+
+function makeColour(model: Model, frame: number, dark: boolean): string {
   const shade = (model.frame.symbol[frame]! * 2654435761 >>> 24) / 255;
   const system = model.has(frame, SYSTEM);
   const hue = HUES[moduleRank(model, model.frame.module[frame]!) %

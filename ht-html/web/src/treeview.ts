@@ -5,7 +5,7 @@ import {INLINED, type By, type Cost} from './model';
 import {callees, callers, functions, placeName, placeOf, sorted,
   type FunctionRow}
   from './rows';
-import {change, compare, type Costs} from './costs';
+import {change, compare, isAll, type Costs} from './costs';
 import type {Selection} from './selection';
 import type {TreeKind} from './state';
 import {Table, type Line, type Look} from './table';
@@ -93,8 +93,7 @@ class TreeTable {
 
     this.byId.set(id, node);
     return {id, level: node.depth,
-      open: below ? below.length > 0 : this.children(node).length > 0
-        ? false : null,
+      open: isAll(node.costs, node.self, this.cost) ? null : below !== null,
       name: placeName(model, tree.by, node.frame),
       mark: !merged && model.has(node.frame, INLINED) ? 'i' : '',
       where: place.short, path: place.whole, costs: node.costs,
