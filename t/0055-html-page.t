@@ -47,7 +47,7 @@ perl -e '
 	    "<img src=x onerror=hacked=1>", "\"><b onclick=\"hacked=1\">",
 	    "\xe2\x80\xaeesrever\xe2\x81\xa6", "a\x1b[31m\x07\x01",
 	    "\${hacked=1}`hacked=1`", "<!--<script>", "\xff\xfe not UTF-8",
-	    "@HT_DATA@", "_Z" . "std::vector<" x 12000 . ">" x 12000);
+	    "\@HT_DATA\@", "_Z" . "std::vector<" x 12000 . ">" x 12000);
 	my $n = 0;
 	sub text { printf "s %x %s\n", length $_[0], $_[0]; ++$n }
 	print "v 100 3\n#H f ht-record 0.1.0\n#H 12 ht-symbolize 0.1.0\n";

@@ -151,7 +151,8 @@ export class App {
     this.strip.show();
     for (const view of this.views.values())
       view.element.hidden = view !== current;
-    this.main.dataset['view'] = state.view;
+    this.tabs.get(state.view)!.scrollIntoView(
+      {block: 'nearest', inline: 'nearest'});
     current.show();
   }
 

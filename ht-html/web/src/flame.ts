@@ -89,6 +89,11 @@ export class Flame {
     this.later();
   }
 
+  // In the colours of now.
+  redraw(): void {
+    this.draw();
+  }
+
   // --- layout ---------------------------------------------------------------
 
   // How wide a node is. Changes do not add up where they cancel each other

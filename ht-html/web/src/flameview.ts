@@ -53,7 +53,7 @@ export class FlameView implements View {
         context.model.base ? this.width.element : null, this.find, this.found,
         h('span.space'), this.reset),
       this.flame.element, this.details, this.tip);
-    onTheme(() => this.tree && this.show());
+    onTheme(() => this.flame.redraw());
   }
 
   show(): void {
@@ -182,7 +182,8 @@ export class FlameView implements View {
       percentText(node.costs, cost, selection.whole(cost), sign)),
     ...sign ? [row('base', cost => text(base(node.costs, cost), cost)),
       row('now', cost => text(now(node.costs, cost), cost))]
-      : [row('self', cost => costText(node.self, cost, false))]));
+      : this.tree!.down
+        ? [row('self', cost => costText(node.self, cost, false))] : []));
   }
 }
 

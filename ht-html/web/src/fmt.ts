@@ -166,6 +166,8 @@ export class Name {
       if (form.length <= width)
         return form;
     const shortest = this.forms[2]!;
+    if (width < 10)
+      return `${shortest.slice(0, Math.max(0, width - 1))}…`;
     const tail = Math.floor(width * 2 / 3);
     return `${shortest.slice(0, Math.max(0, width - tail - 1))}…${
       tail > 0 ? shortest.slice(-tail) : ''}`;

@@ -9,6 +9,7 @@ import {COSTS, type Cost} from './model';
 
 const ROW = 24;   // px, as in the style
 const SPARE = 8;  // rows above and below what is in sight
+const PAPER = 1000; // rows that are printed at most
 
 export interface Line {
   id: string;
@@ -65,6 +66,9 @@ export class Table {
       ondblclick: (event: MouseEvent) => this.activate(event),
     }, h('div', {role: 'rowgroup'}, this.head), this.body);
     new ResizeObserver(() => this.resize()).observe(this.element);
+    addEventListener('beforeprint', () => this.look && this.draw(0,
+      Math.min(this.lines.length, PAPER)));
+    addEventListener('afterprint', () => this.look && this.draw());
   }
 
   show(lines: Line[], look: Look, selected: string): void {
@@ -95,11 +99,6 @@ export class Table {
     else if (top + ROW > scrollTop + room)
       this.element.scrollTop = top + ROW - room;
     this.draw();
-  }
-
-  // All rows, for paper.
-  drawAll(limit: number): void {
-    this.draw(0, Math.min(this.lines.length, limit));
   }
 
   private resize(): void {

@@ -36,7 +36,7 @@ const HUES = [38, 200, 110, 320, 265, 70, 165, 350];
 
 const colours = new Map<number, string>();
 
-// A module has a hue, a function a shade of it. What is the system's is grey.
+// A module has a hue, a function a tint of it. What is the system's is grey.
 function frameColour(model: Model, frame: number, dark: boolean): string {
   const key = 2 * frame + Number(dark);
   let colour = colours.get(key);
@@ -48,14 +48,17 @@ function frameColour(model: Model, frame: number, dark: boolean): string {
 }
 
 function makeColour(model: Model, frame: number, dark: boolean): string {
-  const shade = (model.frame.symbol[frame]! * 2654435761 >>> 24) / 255;
+  const scatter = Math.imul(model.frame.symbol[frame]!, 0x9e3779b1) >>> 16;
+  const shade = (scatter >> 8) / 255;
+  const turn = (scatter & 255) / 255 * 28 - 14;
   const system = model.has(frame, SYSTEM);
   const hue = HUES[moduleRank(model, model.frame.module[frame]!) %
     HUES.length]!;
-  const saturation = system ? 9 : dark ? 38 : 70;
-  const light = dark ? 30 + shade * 9 : system ? 84 + shade * 5
-    : 74 + shade * 9;
-  return `hsl(${system ? 215 : hue} ${saturation}% ${light.toFixed(1)}%)`;
+  const saturation = system ? 9 : dark ? 36 : 72;
+  const light = dark ? 31 + shade * 7 : system ? 84 + shade * 5
+    : 75 + shade * 8;
+  return `hsl(${(system ? 215 : hue + turn).toFixed(0)} ${saturation}% ${
+    light.toFixed(1)}%)`;
 }
 
 const ranks = new WeakMap<Model, Map<number, number>>();
@@ -114,9 +117,11 @@ const THEMES: Record<Name, Theme> = {
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const listeners: (() => void)[] = [];
 let chosen: Name | null = null;
+let printing = false;
 
 export function theme(): Theme {
-  return THEMES[chosen ?? (dark.matches ? 'dark' : 'light')];
+  return THEMES[printing ? 'light' : chosen ?? (dark.matches ? 'dark'
+    : 'light')];
 }
 
 export function onTheme(listener: () => void): void {
@@ -137,6 +142,13 @@ export function startTheme(): void {
     // No storage here: then it is not kept.
   }
   dark.addEventListener('change', apply);
+  // Paper is light.
+  const print = (on: boolean) => {
+    printing = on;
+    apply();
+  };
+  addEventListener('beforeprint', () => print(true));
+  addEventListener('afterprint', () => print(false));
   apply();
 }
 
