@@ -21,9 +21,11 @@
 #include "libht/query.h"
 
 #define TIMELINE_BUCKETS 512
-/* Buckets are not joined for the sake of cells if fewer than these remain. */
-#define TIMELINE_BUCKETS_MIN 64
+/* So many cells, if at least so many buckets remain then. A test has less. */
+#ifndef TIMELINE_CELLS
 #define TIMELINE_CELLS	     4000000
+#define TIMELINE_BUCKETS_MIN 64
+#endif
 
 #define TIMELINE_BEFORE -1 /* born before the first bucket */
 
