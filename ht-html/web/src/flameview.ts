@@ -177,7 +177,7 @@ export class FlameView implements View {
         title(cost, selection.window !== null))))),
     h('tbody', {}, row(sign ? 'change' : 'all',
       cost => costText(node.costs, cost, sign),
-      cost => !sign ? '' : change(node.costs, cost) > 0 ? '.more' : '.less'),
+      cost => sign ? classOf(change(node.costs, cost)) : ''),
     row('%', cost =>
       percentText(node.costs, cost, selection.whole(cost), sign)),
     ...sign ? [row('base', cost => text(base(node.costs, cost), cost)),
@@ -185,6 +185,10 @@ export class FlameView implements View {
       : this.tree!.down
         ? [row('self', cost => costText(node.self, cost, false))] : []));
   }
+}
+
+function classOf(v: number): string {
+  return v > 0 ? '.more' : v < 0 ? '.less' : '.zero';
 }
 
 function where(model: Model, node: Node): string {

@@ -71,7 +71,7 @@ export class Strip {
       this.text.textContent = `only ${windowText(this.model, window)}`;
     else
       this.text.textContent = this.model.time
-        ? 'live memory; drag to choose a part of the run'
+        ? 'live memory; drag to choose a part of the run, click for a moment'
         : 'live memory of all traces';
   }
 
