@@ -15,6 +15,10 @@ static const char *const side_key[SHEET_SIDES] = {
     [SHEET_NOW] = "now", [SHEET_BASE] = "base"};
 static const char *const side_group[SHEET_SIDES] = {
     [SHEET_NOW] = "now.", [SHEET_BASE] = "base."};
+static const char *const side_series[SHEET_SIDES] = {
+    [SHEET_NOW] = "now.series.", [SHEET_BASE] = "base.series."};
+static const char *const side_time[SHEET_SIDES] = {
+    [SHEET_NOW] = "now.time.", [SHEET_BASE] = "base.time."};
 
 /* Bytes beyond those that so many blocks of the group's size have. */
 static uint64_t
@@ -23,34 +27,47 @@ rest(const struct sheet_group *g, uint64_t bytes, uint64_t blocks)
 	return bytes - blocks * g->unit;
 }
 
+/* One member of each of `n` structs, `width` bytes of an unsigned type. */
+static void
+pack_member(struct pack *p, const void *array, size_t n, size_t stride,
+    size_t at, size_t width)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const char *v = (const char *)array + i * stride + at;
+		uint32_t v32;
+		uint64_t v64;
+
+		if (width == sizeof v64) {
+			memcpy(&v64, v, width);
+		} else if (width == sizeof v32) {
+			memcpy(&v32, v, width);
+			v64 = v32;
+		} else {
+			v64 = *(const uint8_t *)v;
+		}
+		pack_add(p, v64);
+	}
+}
+
+#define PACK(p, group, coding, array, n, member)                               \
+	(pack_begin(p, group, #member, coding),                                \
+	    pack_member(p, array, n, sizeof *(array),                          \
+		offsetof(__typeof__(*(array)), member),                        \
+		sizeof(array)->member))
+
 /* --- symbols and stacks ------------------------------------------------- */
 
 static void
 pack_frames(struct pack *p, const struct sheet *s)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} column[] = {
-	    {"function", offsetof(struct sheet_frame, function)},
-	    {"file", offsetof(struct sheet_frame, file)},
-	    {"line", offsetof(struct sheet_frame, line)},
-	    {"module", offsetof(struct sheet_frame, module)},
-	    {"symbol", offsetof(struct sheet_frame, symbol)},
-	    {"flags", offsetof(struct sheet_frame, flags)},
-	};
-	size_t i, k;
-
-	for (k = 0; k < HT_LEN(column); k++) {
-		pack_begin(p, "frame.", column[k].name, 'u');
-		for (i = 0; i < s->nframe; i++) {
-			uint32_t v;
-
-			memcpy(&v, (const char *)&s->frame[i] + column[k].at,
-			    sizeof v);
-			pack_add(p, v);
-		}
-	}
+	PACK(p, "frame.", 'u', s->frame, s->nframe, function);
+	PACK(p, "frame.", 'u', s->frame, s->nframe, file);
+	PACK(p, "frame.", 'u', s->frame, s->nframe, line);
+	PACK(p, "frame.", 'u', s->frame, s->nframe, module);
+	PACK(p, "frame.", 'u', s->frame, s->nframe, symbol);
+	PACK(p, "frame.", 'u', s->frame, s->nframe, flags);
 }
 
 static void
@@ -66,9 +83,7 @@ pack_nodes(struct pack *p, const struct sheet *s)
 		pack_add(p, depth[i - 1] + 1 - depth[i]);
 	}
 	free(depth);
-	pack_begin(p, "node.", "frame", 'u');
-	for (i = 0; i < s->nnode; i++)
-		pack_add(p, s->node[i].frame);
+	PACK(p, "node.", 'u', s->node, s->nnode, frame);
 	pack_begin(p, "smaller.", "node", 'd');
 	for (i = 0; i < s->nnode; i++)
 		if (s->node[i].smaller)
@@ -82,26 +97,12 @@ pack_nodes(struct pack *p, const struct sheet *s)
 static void
 pack_groups(struct pack *p, const struct sheet *s)
 {
-	size_t i;
-
-	pack_begin(p, "group.", "node", 'd');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].node);
-	pack_begin(p, "group.", "thread", 'u');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].thread);
-	pack_begin(p, "group.", "kind", 'u');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].kind);
-	pack_begin(p, "group.", "size", 'u');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].size);
-	pack_begin(p, "group.", "suppressed", 'u');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].suppressed);
-	pack_begin(p, "group.", "unit", 'u');
-	for (i = 0; i < s->ngroup; i++)
-		pack_add(p, s->group[i].unit);
+	PACK(p, "group.", 'd', s->group, s->ngroup, node);
+	PACK(p, "group.", 'u', s->group, s->ngroup, thread);
+	PACK(p, "group.", 'u', s->group, s->ngroup, kind);
+	PACK(p, "group.", 'u', s->group, s->ngroup, size);
+	PACK(p, "group.", 'u', s->group, s->ngroup, suppressed);
+	PACK(p, "group.", 'u', s->group, s->ngroup, unit);
 }
 
 /* --- costs -------------------------------------------------------------- */
@@ -151,12 +152,12 @@ pack_sums(struct pack *p, const struct sheet *s, int side)
 	}
 }
 
-/* Calls `one` for each age of a group's freed blocks. */
+/* What of the ages of a group's freed blocks a column has. */
+enum life_part { LIFE_AGE, LIFE_BLOCKS, LIFE_BYTES };
+
 static void
-pack_lives_by(struct pack *p, const struct sheet *s, int side, const char *name,
-    char coding,
-    void (*one)(struct pack *p, const struct sheet_group *g,
-	const struct sheet_cost *c, unsigned age))
+pack_life(struct pack *p, const struct sheet *s, int side, const char *name,
+    char coding, enum life_part part)
 {
 	size_t i;
 	unsigned age;
@@ -165,35 +166,20 @@ pack_lives_by(struct pack *p, const struct sheet *s, int side, const char *name,
 	for (i = 0; i < s->ngroup; i++) {
 		const struct sheet_cost *c = &s->side[side].cost[i];
 
-		for (age = 0; age < HT_HIST_BUCKETS; age++)
-			if (ht_hist_get(&c->lives, age))
-				one(p, &s->group[i], c, age);
+		for (age = 0; age < HT_HIST_BUCKETS; age++) {
+			uint64_t blocks = ht_hist_get(&c->lives, age);
+			uint64_t bytes = ht_hist_get(&c->bytes, age);
+
+			if (blocks == 0)
+				continue;
+			if (part == LIFE_AGE)
+				pack_add(p, age);
+			else if (part == LIFE_BLOCKS)
+				pack_add(p, blocks);
+			else
+				pack_add(p, rest(&s->group[i], bytes, blocks));
+		}
 	}
-}
-
-static void
-put_age(struct pack *p, const struct sheet_group *g, const struct sheet_cost *c,
-    unsigned age)
-{
-	(void)g;
-	(void)c;
-	pack_add(p, age);
-}
-
-static void
-put_age_blocks(struct pack *p, const struct sheet_group *g,
-    const struct sheet_cost *c, unsigned age)
-{
-	(void)g;
-	pack_add(p, ht_hist_get(&c->lives, age));
-}
-
-static void
-put_age_bytes(struct pack *p, const struct sheet_group *g,
-    const struct sheet_cost *c, unsigned age)
-{
-	pack_add(p,
-	    rest(g, ht_hist_get(&c->bytes, age), ht_hist_get(&c->lives, age)));
 }
 
 static void
@@ -211,51 +197,28 @@ pack_lives(struct pack *p, const struct sheet *s, int side)
 			n += ht_hist_get(h, age) != 0;
 		pack_add(p, n);
 	}
-	pack_lives_by(p, s, side, "life.age", 'u', put_age);
-	pack_lives_by(p, s, side, "life.blocks", 'u', put_age_blocks);
-	pack_lives_by(p, s, side, "life.bytes", 's', put_age_bytes);
+	pack_life(p, s, side, "life.age", 'u', LIFE_AGE);
+	pack_life(p, s, side, "life.blocks", 'u', LIFE_BLOCKS);
+	pack_life(p, s, side, "life.bytes", 's', LIFE_BYTES);
 }
 
 /* --- over time ---------------------------------------------------------- */
 
 static void
-pack_series(struct pack *p, const struct ht_series *s, int side)
+pack_series(struct pack *p, const struct ht_series *s, const char *group)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} column[] = {
-	    {"series.max", offsetof(struct ht_bucket, max)},
-	    {"series.end", offsetof(struct ht_bucket, end)},
-	    {"series.allocs", offsetof(struct ht_bucket, allocs)},
-	    {"series.temporary", offsetof(struct ht_bucket, temporary)},
-	    {"series.rss", offsetof(struct ht_bucket, rss)},
-	};
-	size_t i, k;
-
-	for (k = 0; k < HT_LEN(column); k++) {
-		pack_begin(p, side_group[side], column[k].name, 'u');
-		for (i = 0; i < s->n; i++) {
-			uint64_t v;
-
-			memcpy(&v, (const char *)&s->bucket[i] + column[k].at,
-			    sizeof v);
-			pack_add(p, v);
-		}
-	}
+	PACK(p, group, 'u', s->bucket, s->n, max);
+	PACK(p, group, 'u', s->bucket, s->n, end);
+	PACK(p, group, 'u', s->bucket, s->n, allocs);
+	PACK(p, group, 'u', s->bucket, s->n, temporary);
+	PACK(p, group, 'u', s->bucket, s->n, rss);
 }
 
 static void
-pack_buckets(struct pack *p, const struct timeline *t, int side)
+pack_buckets(struct pack *p, const struct timeline *t, const char *group)
 {
-	size_t i;
-
-	pack_begin(p, side_group[side], "time.max", 'u');
-	for (i = 0; i < t->n; i++)
-		pack_add(p, t->bucket[i].max);
-	pack_begin(p, side_group[side], "time.max_ms", 'd');
-	for (i = 0; i < t->n; i++)
-		pack_add(p, t->bucket[i].max_ms);
+	PACK(p, group, 'u', t->bucket, t->n, max);
+	PACK(p, group, 'd', t->bucket, t->n, max_ms);
 }
 
 static void
@@ -388,10 +351,10 @@ pack_side(struct pack *p, const struct sheet *s, int side)
 		return;
 	pack_sums(p, s, side);
 	pack_lives(p, s, side);
-	pack_series(p, &of->prof->series, side);
+	pack_series(p, &of->prof->series, side_series[side]);
 	if (t == NULL)
 		return;
-	pack_buckets(p, t, side);
+	pack_buckets(p, t, side_time[side]);
 	pack_before(p, s, &t->before, side);
 	pack_cells(p, s, side, &t->born, "born", 'u', false);
 	pack_cells(p, s, side, &t->died, "died", 's', true);
