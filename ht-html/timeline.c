@@ -70,14 +70,6 @@ timeline_init(
 }
 
 static void
-free_cells(struct cells *c)
-{
-	free(c->cell);
-	free(c->end);
-	memset(c, 0, sizeof *c);
-}
-
-static void
 forget_reading(struct timeline *t)
 {
 	struct timeline_reading *r = t->reading;
@@ -101,10 +93,10 @@ forget_reading(struct timeline *t)
 static void
 forget_cells(struct timeline *t)
 {
-	free_cells(&t->born);
-	free_cells(&t->died);
-	free_cells(&t->top);
-	free_cells(&t->before);
+	cells_release(&t->born);
+	cells_release(&t->died);
+	cells_release(&t->top);
+	cells_release(&t->before);
 	t->n = 0;
 }
 
@@ -124,91 +116,7 @@ timeline_known(const struct timeline *t)
 	return t->traces == 1 && t->n > 0;
 }
 
-/* --- cells -------------------------------------------------------------- */
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct cell *x = a, *y = b;
-
-	if (x->group != y->group)
-		return x->group < y->group ? -1 : 1;
-	if (x->birth != y->birth)
-		return x->birth < y->birth ? -1 : 1;
-	return (x->how > y->how) - (x->how < y->how);
-}
-
-static void
-add_cell(struct cells *c, struct cell cell)
-{
-	HT_GROW(c->cell, c->cap, c->n + 1);
-	c->cell[c->n++] = cell;
-}
-
-/* Sorts cells, makes those that are alike one, drops what came to nothing.
- * How many are left. */
-static size_t
-settle(struct cell *cell, size_t n)
-{
-	size_t i, k, left = 0;
-
-	for (i = 1; i < n && compare(&cell[i - 1], &cell[i]) < 0; i++)
-		;
-	if (i < n)
-		qsort(cell, n, sizeof *cell, compare);
-	for (i = 0; i < n; i = k) {
-		struct cell sum = cell[i];
-
-		for (k = i + 1; k < n && compare(&cell[k], &sum) == 0; k++) {
-			sum.blocks += cell[k].blocks;
-			sum.bytes += cell[k].bytes;
-		}
-		if (sum.blocks || sum.bytes)
-			cell[left++] = sum;
-	}
-	return left;
-}
-
-static size_t
-start_of(const struct cells *c, size_t bucket)
-{
-	return bucket ? c->end[bucket - 1] : 0;
-}
-
-/* What came behind the last bucket's cells is the next one's. */
-static void
-end_bucket(struct cells *c, size_t bucket)
-{
-	size_t start = start_of(c, bucket);
-
-	if (c->n > start)
-		c->n = start + settle(c->cell + start, c->n - start);
-	HT_GROW(c->end, c->end_cap, bucket + 1);
-	c->end[bucket] = c->n;
-}
-
 /* --- wider buckets ------------------------------------------------------ */
-
-/* The cells of buckets a to b - 1, behind those of `to`; negated if `minus`;
- * `plain`: whatever their birth. */
-static void
-add_cells(struct cells *to, const struct cells *from, size_t a, size_t b,
-    bool minus, bool plain)
-{
-	size_t i;
-
-	for (i = start_of(from, a); i < start_of(from, b); i++) {
-		struct cell cell = from->cell[i];
-
-		if (plain)
-			cell.birth = 0, cell.how = 0;
-		if (minus) {
-			cell.blocks = -cell.blocks;
-			cell.bytes = -cell.bytes;
-		}
-		add_cell(to, cell);
-	}
-}
 
 /* The bucket, or two of them, that buckets become when they are twice as wide:
  * [*a, *b). The first may be the later half of its pair. */
@@ -234,14 +142,14 @@ widen_top(struct timeline *t, size_t n)
 	for (i = 0; i < n; i++) {
 		pair(t, i, &a, &b);
 		if (b - a == 2 && t->bucket[b - 1].max > t->bucket[a].max) {
-			add_cells(&top, &t->born, a, a + 1, false, true);
-			add_cells(&top, &t->died, a, a + 1, true, true);
+			cells_add_bucket(&top, &t->born, a);
+			cells_take_bucket(&top, &t->died, a);
 			a++;
 		}
-		add_cells(&top, &t->top, a, a + 1, false, false);
-		end_bucket(&top, i);
+		cells_add_bucket(&top, &t->top, a);
+		cells_end_bucket(&top, i);
 	}
-	free_cells(&t->top);
+	cells_release(&t->top);
 	t->top = top;
 }
 
@@ -251,18 +159,6 @@ wider_birth(const struct timeline *t, int16_t birth)
 	if (birth == TIMELINE_BEFORE)
 		return birth;
 	return (int16_t)(((size_t)birth + (t->first & 1)) / 2);
-}
-
-/* Settles cells, and moves them down to where those before them end. Where
- * they end now. */
-static size_t
-move_down(struct cells *c, size_t to, size_t start, size_t end)
-{
-	if (start == end)
-		return to;
-	end = settle(c->cell + start, end - start);
-	memmove(c->cell + to, c->cell + start, end * sizeof *c->cell);
-	return to + end;
 }
 
 /* In place: two buckets' cells do not become more. */
@@ -275,11 +171,11 @@ widen_cells(struct timeline *t, struct cells *c, size_t n)
 		size_t start, end;
 
 		pair(t, i, &a, &b);
-		start = start_of(c, a);
-		end = start_of(c, b);
+		start = cells_start(c, a);
+		end = cells_start(c, b);
 		for (k = start; k < end; k++)
 			c->cell[k].birth = wider_birth(t, c->cell[k].birth);
-		to = move_down(c, to, start, end);
+		to = cells_settle(c, to, start, end);
 		c->end[i] = to;
 	}
 	c->n = to;
@@ -360,7 +256,7 @@ renumber(struct timeline *t, struct cells *c, const uint32_t *to, bool ends)
 	for (i = 0; i < n; i++) {
 		size_t end = ends ? c->end[i] : c->n;
 
-		to_end = move_down(c, to_end, start, end);
+		to_end = cells_settle(c, to_end, start, end);
 		start = end;
 		if (ends)
 			c->end[i] = to_end;
@@ -478,17 +374,17 @@ close_group(struct timeline *t, uint32_t group)
 
 	cell.blocks = now->top_blocks;
 	cell.bytes = now->top_bytes;
-	add_cell(&t->top, cell);
+	cells_add(&t->top, cell);
 	cell.blocks = now->born_blocks;
 	cell.bytes = now->born_bytes;
-	add_cell(&t->born, cell);
+	cells_add(&t->born, cell);
 	cell.birth = (int16_t)t->n;
 	for (temporary = 0; temporary < 2; temporary++) {
 		cell.how = (uint16_t)temporary;
 		cell.blocks = now->died_blocks[temporary];
 		cell.bytes = now->died_bytes[temporary];
 		if (cell.blocks || cell.bytes)
-			add_cell(&t->died, cell);
+			cells_add(&t->died, cell);
 	}
 }
 
@@ -501,13 +397,13 @@ close_bucket(struct timeline *t)
 	for (i = 0; i < r->ntouched; i++)
 		close_group(t, r->touched[i]);
 	for (i = 0; i < r->ndeath; i++)
-		add_cell(&t->died, r->death[i]);
+		cells_add(&t->died, r->death[i]);
 	if (r->ndeath)
 		ht_map_clear(&r->deaths);
 	r->ntouched = r->ndeath = 0;
-	end_bucket(&t->top, t->n);
-	end_bucket(&t->born, t->n);
-	end_bucket(&t->died, t->n);
+	cells_end_bucket(&t->top, t->n);
+	cells_end_bucket(&t->born, t->n);
+	cells_end_bucket(&t->died, t->n);
 	HT_GROW(t->bucket, t->bucket_cap, t->n + 1);
 	t->bucket[t->n++] = r->open;
 }
@@ -616,10 +512,9 @@ add_before(struct timeline *t, const struct ht_load_trace *trace)
 		cell.group = known->group - 1;
 		cell.blocks = c->live;
 		cell.bytes = ht_times(c->live, c->size);
-		add_cell(&t->before, cell);
+		cells_add(&t->before, cell);
 	}
-	if (t->before.n)
-		t->before.n = settle(t->before.cell, t->before.n);
+	t->before.n = cells_settle(&t->before, 0, 0, t->before.n);
 }
 
 static void

@@ -14,6 +14,7 @@
 #ifndef HT_HTML_TIMELINE_H
 #define HT_HTML_TIMELINE_H
 
+#include "ht-html/cells.h"
 #include "libht/base.h"
 #include "libht/intern.h"
 #include "libht/load.h"
@@ -28,26 +29,6 @@
 #endif
 
 #define TIMELINE_BEFORE -1 /* born before the first bucket */
-
-/* Of one group in one bucket. Blocks and bytes may be negative: two's
- * complement. */
-struct cell {
-	uint32_t group; /* 0 and up */
-	/* Of blocks that died: the bucket of their birth; 2 x their age, by its
-	 * power of two, + 1 if they were temporary. */
-	int16_t birth;
-	uint16_t how;
-	uint64_t blocks, bytes;
-};
-
-/* Those of all buckets, in order: bucket b's are cell[end[b - 1]] to
- * cell[end[b] - 1]. In a bucket none is like another, and they are sorted. */
-struct cells {
-	struct cell *cell;
-	size_t n, cap;
-	size_t *end;
-	size_t end_cap;
-};
 
 struct timeline_bucket {
 	uint64_t max; /* live bytes, the most, of all groups and others */

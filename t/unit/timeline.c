@@ -15,6 +15,7 @@
 
 #define TIMELINE_CELLS	     400
 #define TIMELINE_BUCKETS_MIN 8
+#include "ht-html/cells.c"
 #include "ht-html/timeline.c"
 
 #define CLASSES 20
@@ -151,7 +152,7 @@ bytes_before(const struct cells *c, size_t bucket)
 	uint64_t bytes = 0;
 	size_t i;
 
-	for (i = 0; i < start_of(c, bucket); i++)
+	for (i = 0; i < cells_start(c, bucket); i++)
 		bytes += c->cell[i].bytes;
 	return bytes;
 }
@@ -163,12 +164,12 @@ sums_by_buckets(const struct timeline *t, size_t a, size_t b)
 	struct sums s = {0};
 	size_t i, max = a;
 
-	for (i = start_of(&t->born, a); i < start_of(&t->born, b); i++) {
+	for (i = cells_start(&t->born, a); i < cells_start(&t->born, b); i++) {
 		s.calls += t->born.cell[i].blocks;
 		s.total += t->born.cell[i].bytes;
 	}
 	s.leaked = s.total;
-	for (i = start_of(&t->died, a); i < start_of(&t->died, b); i++) {
+	for (i = cells_start(&t->died, a); i < cells_start(&t->died, b); i++) {
 		const struct cell *c = &t->died.cell[i];
 
 		if (c->birth < (int64_t)a)
