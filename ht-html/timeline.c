@@ -165,18 +165,18 @@ wider_birth(const struct timeline *t, int16_t birth)
 static void
 widen_cells(struct timeline *t, struct cells *c, size_t n)
 {
-	size_t i, k, a, b, to = 0;
+	size_t i, k, a, b, start = 0, to = 0;
 
 	for (i = 0; i < n; i++) {
-		size_t start, end;
+		size_t end;
 
 		pair(t, i, &a, &b);
-		start = cells_start(c, a);
 		end = cells_start(c, b);
 		for (k = start; k < end; k++)
 			c->cell[k].birth = wider_birth(t, c->cell[k].birth);
 		to = cells_settle(c, to, start, end);
 		c->end[i] = to;
+		start = end;
 	}
 	c->n = to;
 }
