@@ -268,7 +268,7 @@ async function flame(page, name, args) {
 
   // Zoom by a click, back by Escape, forward and back in the history.
   await page.page.mouse.click(box.x + 20, box.y + 9 + 19);
-  await page.page.waitForTimeout(250);
+  await page.settle();
   const zoomed = page.page.url();
   ok(/[?&]at=\d+/.test(zoomed), `${name}: a click zooms, the address says so`,
     zoomed);
@@ -287,7 +287,7 @@ async function flame(page, name, args) {
   await page.open(zoomed.split('#')[1]);
   ok(await pinned() === nameOf(child), `${name}: a link to it leads there`);
   await page.page.keyboard.press('Escape');
-  await page.page.waitForTimeout(250);
+  await page.settle();
   ok(!page.page.url().includes('at='), `${name}: Escape zooms out`);
   await page.page.goBack();
   await page.settle();
@@ -299,7 +299,7 @@ async function flame(page, name, args) {
   await page.page.locator('.flame').focus();
   for (const key of ['ArrowDown', 'ArrowUp', 'ArrowDown', 'Enter'])
     await page.page.keyboard.press(key);
-  await page.page.waitForTimeout(250);
+  await page.settle();
   ok(page.page.url().includes('at=') && await pinned() === nameOf(child),
     `${name}: the keys lead to the same frame`, await pinned());
 }
@@ -464,6 +464,10 @@ const cases = {
     await page.settle();
     ok(page.page.url().includes('window=2-6'),
       `${name}: a drag chooses whole buckets`, page.page.url());
+    await page.page.mouse.click(at(3), box.y + 50);
+    await page.settle();
+    ok(page.page.url().includes('window=3-4'),
+      `${name}: a click chooses one`, page.page.url());
     ok((await page.text('.strip .caption')).includes('whole run'),
       `${name}: and that can be undone`);
     await page.page.click('.strip .clear');
@@ -500,7 +504,7 @@ const cases = {
     await page.page.keyboard.press('ArrowDown');
     await page.page.keyboard.press('ArrowUp');
     await page.page.keyboard.press('Enter');
-    await page.page.waitForTimeout(250);
+    await page.settle();
     const node = top('--tree', '--sort', 'calls', ...traces).trees[0].nodes
       .find(async n => nameOf(n) === await page.text('.details .name'));
     ok((await page.text('.details [data-row="change"] .on'))
@@ -542,6 +546,13 @@ for (const each of list) {
     reducedMotion: 'reduce'});
   tab.setDefaultTimeout(10000);
   const said = [];
+  await tab.addInitScript(() => {
+    window.shifts = 0;
+    new PerformanceObserver(list => {
+      for (const shift of list.getEntries())
+        window.shifts += shift.hadRecentInput ? 0 : shift.value;
+    }).observe({type: 'layout-shift', buffered: true});
+  });
   tab.on('console', message => said.push(message.text()));
   tab.on('pageerror', error => said.push(error.stack));
   tab.on('request', request => {
@@ -554,6 +565,8 @@ for (const each of list) {
   } catch (error) {
     ok(false, `${each.name}: to the end`, ...error.stack.split('\n'));
   }
+  const shifts = await tab.evaluate(() => window.shifts);
+  ok(shifts === 0, `${each.name}: nothing moves of itself`, shifts);
   same(said, [], `${each.name}: nothing on the console, nothing asked for`);
   await tab.close();
 }

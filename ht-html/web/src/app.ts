@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The page around the views: what was recorded, the strip of time, the tabs,
 // and what all views have in common.
-import {MEANING, title} from './costs';
-import {Choice, h, toggle} from './dom';
+import {h, toggle} from './dom';
 import {Filters} from './filters';
 import {FlameView} from './flameview';
 import * as fmt from './fmt';
-import {COSTS, type Cost, type Model, type Side} from './model';
+import type {Cost, Model, Side} from './model';
 import {OverTime} from './overtime';
 import {SizesView} from './sizesview';
 import {VIEWS, type Store, type View as Name} from './state';
@@ -20,8 +19,6 @@ import {Context, type View} from './view';
 const NAMES: Record<Name, string> = {summary: 'Summary', time: 'Over time',
   flame: 'Flame graph', tree: 'Trees', sizes: 'Sizes and lifetimes',
   threads: 'Threads and modules'};
-// Views in which the cost is chosen; in the others all stand side by side.
-const BY_COST: Name[] = ['flame', 'tree', 'threads'];
 
 const KEYS: [string, string][] = [['1 … 6', 'the views'],
   ['p l c t b', 'by peak, leaked, calls, temporary, bytes'],
@@ -36,7 +33,6 @@ export class App {
   private readonly context: Context;
   private readonly strip: Strip;
   private readonly filters: Filters;
-  private readonly cost: Choice<Cost>;
   private readonly own: ReturnType<typeof toggle>;
   private readonly tabs = new Map<Name, HTMLElement>();
   private readonly views = new Map<Name, View>();
@@ -49,14 +45,12 @@ export class App {
     this.context = new Context(model, store);
     this.strip = new Strip(model, store);
     this.filters = new Filters(store);
-    this.cost = new Choice('cost', COSTS.map(cost =>
-      [cost, cost, MEANING[cost]]), cost => store.set({cost, sort: ''}));
     this.own = toggle('hide system frames', 'what the system’s libraries and ' +
       'the standard library allocate counts for their callers (s)',
     own => store.set({own, at: ''}));
     this.help = this.makeHelp();
-    this.bar = h('div.bar.common', {}, this.cost.element, this.own.label,
-      h('span.space'), this.filters.element);
+    this.bar = h('div.bar.common', {}, this.own.label, h('span.space'),
+      this.filters.element);
     root.replaceChildren(this.header(), this.strip.element, this.nav(),
       this.bar, this.main, this.help);
     store.listen(() => this.show());
@@ -143,9 +137,6 @@ export class App {
       tab.setAttribute('href', this.store.href({view: name, at: ''}));
       tab.tabIndex = name === state.view ? 0 : -1;
     }
-    this.cost.show(state.cost);
-    this.cost.rename('leaked', title('leaked', this.context.window !== null));
-    this.cost.element.hidden = !BY_COST.includes(state.view);
     this.own.checked = state.own;
     this.filters.show();
     this.strip.show();

@@ -12,11 +12,12 @@ import {exactly, matcher, type Selection} from './selection';
 import type {Width} from './state';
 import {onTheme} from './theme';
 import {Tree, type Node} from './tree';
-import type {Context, View} from './view';
+import {CostChoice, type Context, type View} from './view';
 
 export class FlameView implements View {
   readonly element: HTMLElement;
   private readonly flame: Flame;
+  private readonly cost: CostChoice;
   private readonly direction: Choice<'down' | 'up'>;
   private readonly width: Choice<Width>;
   private readonly find: HTMLInputElement;
@@ -29,6 +30,7 @@ export class FlameView implements View {
 
   constructor(private readonly context: Context) {
     const {store} = context;
+    this.cost = new CostChoice(context);
     this.direction = new Choice('direction', [
       ['down', 'from main', 'callers above what they call'],
       ['up', 'from allocations', 'what allocates above its callers']],
@@ -49,7 +51,7 @@ export class FlameView implements View {
       cursor: node => this.describe(node),
     });
     this.element = h('div.flameview', {},
-      h('div.bar', {}, this.direction.element,
+      h('div.bar', {}, this.cost.element, this.direction.element,
         context.model.base ? this.width.element : null, this.find, this.found,
         h('span.space'), this.reset),
       this.flame.element, this.details, this.tip);
@@ -63,6 +65,7 @@ export class FlameView implements View {
     if (this.tree?.selection !== selection || this.made !== direction)
       this.tree = new Tree(selection, 'function', direction);
     this.made = direction;
+    this.cost.show();
     this.direction.show(state.inverted ? 'up' : 'down');
     this.width.show(state.width);
     if (this.find.value !== state.find)

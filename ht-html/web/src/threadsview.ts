@@ -7,16 +7,18 @@ import {groups, places, sorted, type Row} from './rows';
 import {exactly} from './selection';
 import {Table} from './table';
 import {inOrder, lookOf} from './treeview';
-import type {Context, View} from './view';
+import {CostChoice, type Context, type View} from './view';
 
 type What = 'thread' | 'module' | 'kind';
 
 export class ThreadsView implements View {
   readonly element: HTMLElement;
+  private readonly cost: CostChoice;
   private readonly tables = new Map<What, Table>();
   private readonly sections = new Map<What, HTMLElement>();
 
   constructor(private readonly context: Context) {
+    this.cost = new CostChoice(context);
     for (const [what, name, note] of [
       ['thread', 'Threads', 'that allocated'],
       ['module', 'Modules', 'whose code allocated'],
@@ -32,13 +34,15 @@ export class ThreadsView implements View {
           : '; double-click or Enter shows only its stacks'}`)),
         table.element));
     }
-    this.element = h('div.threads.page', {}, ...this.sections.values());
+    this.element = h('div.threads.page', {},
+      h('div.bar', {}, this.cost.element), ...this.sections.values());
   }
 
   show(): void {
     const {selection} = this.context;
     const kinds = groups(selection, 'kind');
 
+    this.cost.show();
     this.fill('thread', groups(selection, 'thread'));
     this.fill('module', places(selection, 'module'));
     this.fill('kind', kinds.map(row => ({...row, name: row.name || 'malloc'})));

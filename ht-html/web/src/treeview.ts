@@ -10,7 +10,7 @@ import type {Selection} from './selection';
 import type {TreeKind} from './state';
 import {Table, type Line, type Look} from './table';
 import {Tree, type Node} from './tree';
-import type {Context, View} from './view';
+import {CostChoice, type Context, type View} from './view';
 
 const CHAIN = 64;      // levels that open at once
 const MOST = 0.9;      // of a cost: then there is nothing else to look at
@@ -147,6 +147,7 @@ class TreeTable {
 
 export class TreeView implements View {
   readonly element: HTMLElement;
+  private readonly cost: CostChoice;
   private readonly kind: Choice<TreeKind>;
   private readonly by: Choice<By>;
   private readonly main: TreeTable;
@@ -164,6 +165,7 @@ export class TreeView implements View {
 
   constructor(private readonly context: Context) {
     const {store} = context;
+    this.cost = new CostChoice(context);
     this.kind = new Choice<TreeKind>('tree', [
       ['bottom-up', 'bottom-up', 'from what allocates up to its callers'],
       ['top-down', 'top-down', 'from main down to what allocates'],
@@ -184,7 +186,7 @@ export class TreeView implements View {
       h('section', {}, this.aboveTitle, this.above.table.element),
       h('section', {}, this.belowTitle, this.below.table.element));
     this.element = h('div.treeview', {},
-      h('div.bar', {}, this.kind.element, this.by.element),
+      h('div.bar', {}, this.cost.element, this.kind.element, this.by.element),
       this.main.table.element, this.sides);
   }
 
@@ -192,6 +194,7 @@ export class TreeView implements View {
     const {state} = this.context;
     const pair = state.tree === 'callers';
 
+    this.cost.show();
     this.kind.show(state.tree);
     this.by.show(state.by);
     this.by.element.hidden = pair;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What every view is given, and what it is.
-import type {Model} from './model';
+import {MEANING, title} from './costs';
+import {Choice} from './dom';
+import {COSTS, type Cost, type Model} from './model';
 import {Selection} from './selection';
 import type {State, Store} from './state';
 
@@ -33,6 +35,24 @@ export class Context {
     const {time} = this.model;
     return window && time && window.from < time.n
       ? {from: window.from, to: Math.min(window.to, time.n)} : null;
+  }
+}
+
+// Which cost a view is by; in a window, leaked is what is alive at its end.
+export class CostChoice {
+  readonly element: HTMLElement;
+  private readonly choice: Choice<Cost>;
+
+  constructor(private readonly context: Context) {
+    this.choice = new Choice('cost', COSTS.map(cost =>
+      [cost, cost, MEANING[cost]]),
+    cost => context.store.set({cost, sort: ''}));
+    this.element = this.choice.element;
+  }
+
+  show(): void {
+    this.choice.show(this.context.state.cost);
+    this.choice.rename('leaked', title('leaked', this.context.window !== null));
   }
 }
 
