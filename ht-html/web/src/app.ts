@@ -25,7 +25,7 @@ const KEYS: [string, string][] = [['1 … 6', 'the views'],
   ['/', 'filter stacks'], ['s', 'hide or show system frames'],
   ['↑ ↓ ← →', 'move in tables, trees and the flame graph'],
   ['Enter', 'zoom; callers and callees of a function'],
-  ['Alt →', 'open all that is below'],
+  ['*', 'open all that is below'],
   ['Escape', 'zoom out; the whole run'], ['d', 'dark or light'],
   ['?', 'these keys']];
 

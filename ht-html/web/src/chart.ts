@@ -21,7 +21,7 @@ export interface Chart {
   end: number;                 // ms
   height: number;
   unit: 'bytes' | 'rate';
-  lines: Line[];               // the first is drawn last
+  lines: Line[];               // a later one covers those before it
   axes: boolean;
 }
 
@@ -178,7 +178,7 @@ function options(spec: Chart, width: number, ready: (plot: uPlot) => void,
     padding: [spec.axes ? 8 : 2, 16, 0, spec.axes ? 0 : 16],
     legend: {show: false},
     scales: {
-      x: {time: false, range: [0, Math.max(range, 0.001)]},
+      x: {time: false, range: [0, Math.max(range, 0.02)]},
       y: {range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1]},
     },
     axes: [

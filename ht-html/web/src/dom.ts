@@ -5,8 +5,8 @@ type Child = Node | string | null | false;
 type Props = Record<string, string | number | boolean | null | undefined |
   ((event: never) => void)>;
 
-// h('a.link', {href, onclick}, 'text', …): classes after dots; `on…` listens,
-// `--x` and `style.x` style, everything else is an attribute.
+// h('a.link', {href, onclick}, 'text', …): classes after dots; a function
+// listens, `--x` is a property of the style, all else is an attribute.
 export function h(spec: string, props: Props = {},
   ...children: Child[]): HTMLElement {
   const [tag, ...classes] = spec.split('.');

@@ -60,11 +60,11 @@ export class FlameView implements View {
 
   show(): void {
     const {state, selection} = this.context;
-    const direction = state.inverted ? 'bottom-up' : 'top-down';
 
-    if (this.tree?.selection !== selection || this.made !== direction)
-      this.tree = new Tree(selection, 'function', direction);
-    this.made = direction;
+    if (this.tree?.selection !== selection ||
+        this.tree.down === state.inverted)
+      this.tree = new Tree(selection, 'function',
+        state.inverted ? 'bottom-up' : 'top-down');
     this.cost.show();
     this.direction.show(state.inverted ? 'up' : 'down');
     this.width.show(state.width);
@@ -78,8 +78,6 @@ export class FlameView implements View {
     this.describe(this.pinned);
     this.tellFound(selection, marks);
   }
-  private made = '';
-
   // Frames whose function is looked for.
   private marks(): Uint8Array | null {
     const {model, state} = this.context;

@@ -2,6 +2,7 @@
 // Over time: live bytes by the functions that allocate most, calls and
 // temporary allocations, resident memory.
 import {TimeChart, type Line} from './chart';
+import type {Column} from './data';
 import {h} from './dom';
 import * as fmt from './fmt';
 import {momentOf, type Buckets} from './model';
@@ -38,7 +39,7 @@ export class OverTime implements View {
     const end = Math.max(...model.sides.map(s => s.head.longest_ms));
 
     this.none.hidden = model.time !== null;
-    this.live.element.hidden = this.rates.element.hidden = !model.time;
+    this.live.element.hidden = !model.time;
     if (this.of && this.of.filters === selection.filters &&
         this.of.hideSystem === selection.hideSystem)
       // Only the window is another.
@@ -47,7 +48,7 @@ export class OverTime implements View {
     else {
       if (model.time)
         this.drawSelected(selection, end, model.time);
-      this.drawProcess(end);
+      this.drawProcess(end, model.time === null);
     }
     this.of = selection;
   }
@@ -59,10 +60,6 @@ export class OverTime implements View {
     const windows = windowsOf(model, store);
     const line = timeline(selection, 0, MOST);
     const base = model.base && timeline(selection, 1, 0);
-    const width = 2 ** shift / 1000;
-    const rate = (values: Float64Array) => values.map((n, b) =>
-      n / Math.max(0.001, Math.min(width, (end - start) / 1000 - b * width)));
-
     this.live.show({shift, start, end, height: 260, unit: 'bytes', axes: true,
       lines: stacked(line, base)}, windows,
     [{name: 'together', href: null, colour: () => 'transparent',
@@ -73,25 +70,40 @@ export class OverTime implements View {
         fn: model.frame.symbol[frame]!, at: ''}),
       colour: () => colourOf(i, line),
       value: (b: number) => fmt.bytes(live[b] ?? 0)}))]);
-    this.rates.show({shift, start, end, height: 140, unit: 'rate', axes: true,
-      lines: [
-      {label: 'temporary', values: rate(line.temporary),
-        colour: () => theme().second, fill: () => `${theme().second}66`},
-      {label: 'calls', values: rate(line.calls), colour: () => theme().line,
-        fill: () => `${theme().line}33`}].reverse()}, windows, [
-      {name: 'calls', href: null, colour: () => theme().line,
-        value: b => fmt.count(line.calls[b] ?? 0)},
-      {name: 'temporary', href: null, colour: () => theme().second,
-        value: b => fmt.count(line.temporary[b] ?? 0)}]);
+    this.drawRates(line.calls, line.temporary, end, {shift, start, n: 0});
   }
 
-  private drawProcess(end: number): void {
+  private drawRates(calls: Column, temporary: Column, end: number,
+    {shift, start}: Buckets): void {
+    const width = 2 ** shift / 1000;
+    const rate = (values: Column) => Float64Array.from(values, (n, b) =>
+      n / Math.max(0.001, Math.min(width, (end - start) / 1000 - b * width)));
+
+    this.rates.show({shift, start, end, height: 140, unit: 'rate', axes: true,
+      lines: [
+        {label: 'calls', values: rate(calls), colour: () => theme().line,
+          fill: () => `${theme().line}33`},
+        {label: 'temporary', values: rate(temporary),
+          colour: () => theme().second, fill: () => `${theme().second}66`}]},
+    windowsOf(this.context.model, this.context.store), [
+      {name: 'calls', href: null, colour: () => theme().line,
+        value: b => fmt.count(calls[b] ?? 0)},
+      {name: 'temporary', href: null, colour: () => theme().second,
+        value: b => fmt.count(temporary[b] ?? 0)}]);
+  }
+
+  // Of the whole program, whatever is chosen.
+  private drawProcess(end: number, rates: boolean): void {
     const {model, store} = this.context;
     const {series} = model.now.head;
 
     this.rss.element.hidden = !series;
+    this.rates.element.hidden = rates && !series;
     if (!series)
       return;
+    if (rates)
+      this.drawRates(model.now.column('series.allocs'),
+        model.now.column('series.temporary'), end, {...series, start: 0});
     const max = model.now.column('series.max');
     const rss = model.now.column('series.rss');
     const known = rss.some(v => v > 0);

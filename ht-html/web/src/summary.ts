@@ -169,7 +169,7 @@ export class Summary implements View {
   }
 }
 
-const HEADS: Partial<Record<Cost, string>> & Record<Cost, string> = {
+const HEADS: Record<Cost, string> = {
   peak: 'Held at the peak', leaked: 'Never freed', calls: 'Most calls',
   temporary: 'Most temporary', total: 'Most bytes'};
 const NOTHING: Record<Cost, string> = {peak: 'was allocated',

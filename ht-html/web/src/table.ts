@@ -256,16 +256,18 @@ export class Table {
       PageDown: Math.min(i + page, this.lines.length - 1),
       PageUp: Math.max(i - page, 0), Home: 0, End: this.lines.length - 1};
 
-    if (event.ctrlKey || event.metaKey)
+    if (event.ctrlKey || event.metaKey || event.altKey)
       return;
     if (event.key in move)
       this.choose(move[event.key]!);
+    else if (event.key === '*' && line && line.open !== null)
+      this.hooks.toggle?.(line.id, true);
     else if (event.key === 'ArrowRight' && line?.open === false)
-      this.hooks.toggle?.(line.id, event.altKey);
+      this.hooks.toggle?.(line.id, false);
     else if (event.key === 'ArrowRight' && line?.open)
       this.choose(i + 1);
     else if (event.key === 'ArrowLeft' && line?.open)
-      this.hooks.toggle?.(line.id, event.altKey);
+      this.hooks.toggle?.(line.id, false);
     else if (event.key === 'ArrowLeft' && line)
       this.choose(this.parentOf(i));
     else if (event.key === 'Enter' && line)

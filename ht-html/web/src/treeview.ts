@@ -129,10 +129,10 @@ class TreeTable {
 
   private toggle(id: string, all: boolean): void {
     const node = this.byId.get(id)!;
-    if (this.open.has(node))
-      this.open.delete(node);
-    else if (all)
+    if (all)
       this.openAll(node);
+    else if (this.open.has(node))
+      this.open.delete(node);
     else
       this.openChain(node);
     this.draw();
@@ -157,7 +157,8 @@ export class TreeView implements View {
   private readonly aboveTitle = h('h2');
   private readonly belowTitle = h('h2');
   private readonly sides: HTMLElement;
-  private key = '';
+  private key = '';   // which tree it is
+  private fn = 0;     // whose callers and callees
   private of: Selection | null = null;
   private tree: Tree | null = null;
   private pair: [Tree, Tree] | null = null;
@@ -246,7 +247,6 @@ export class TreeView implements View {
     this.above.show(this.pair[0]);
     this.below.show(this.pair[1]);
   }
-  private fn = 0;
 }
 
 export function lookOf(context: Context, by: By | 'thread' | 'kind',
