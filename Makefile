@@ -13,6 +13,9 @@
 # make lib         build lib/ only; for programs of another libc on this
 #                  machine with OUT and its compiler, as in CC=musl-gcc
 #
+# ht-html's page is built from packages that npm brings. Where npm is missing,
+# and with NPM= (nothing), all but ht-html is built.
+#
 # OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
 # builds the commands with sanitizers; WERROR=1 makes warnings errors; V=1
 # shows the commands.
@@ -26,6 +29,7 @@ say     = $(if $(V)$(quiet),:,echo) "  $(1)	$(patsubst ./%,%,$@)"
 OUT    ?= .
 PREFIX ?= /usr/local
 CC     ?= gcc
+NPM    ?= $(shell command -v npm)
 CFLAGS ?= -O2 -g
 bindir  = $(PREFIX)/bin
 libdir  = $(PREFIX)/lib
@@ -42,7 +46,8 @@ BASE = -std=gnu11 -I. -D_GNU_SOURCE -DHT_VERSION='"$(VERSION)"' $(WARN) \
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer)
 
-COMMANDS = ht-aggregate ht-fold ht-massif ht-record ht-symbolize ht-top
+COMMANDS = ht-aggregate ht-fold ht-html ht-massif ht-record ht-symbolize ht-top
+BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 
 libht_src   = $(wildcard libht/*.c)
 preload_src = $(wildcard ht-record/preload/*.c)
@@ -57,7 +62,10 @@ ht-symbolize_libs = -ldw -lelf -liberty
         format
 .DELETE_ON_ERROR:
 
-all: $(COMMANDS:%=$(BIN)/%) lib
+all: $(BUILT:%=$(BIN)/%) lib
+ifeq ($(NPM),)
+	@echo "ht-html is left out: it needs npm, which \`make deps' installs"
+endif
 
 lib: $(LIB)/libht-preload.so
 
@@ -101,6 +109,31 @@ $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
 	@mkdir -p $(@D)
 	@$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $($*_libs) $(libht_libs)
+
+# ht-html's page: its source is copied, so that npm writes nothing beside it.
+web     = $(OBJ)/ht-html/web
+web_src = $(shell cd ht-html/web && \
+          find . -name node_modules -prune -o -name dist -prune -o -type f -print)
+web_npm = package.json package-lock.json .npmrc
+
+$(web)/node_modules/.package-lock.json: $(web_npm:%=ht-html/web/%)
+	@mkdir -p $(web)
+	@$(call say,NPM)
+	$(Q)cp $^ $(web)
+	$(Q)cd $(web) && $(NPM) ci --no-audit --no-fund --loglevel=error || { \
+	    echo "the packages of ht-html's page could not be had:" \
+	        "\`make NPM=' builds all but ht-html" >&2; exit 1; }
+
+$(web)/dist/page.html: $(web_src:%=ht-html/web/%) \
+    $(web)/node_modules/.package-lock.json
+	@$(call say,PAGE)
+	$(Q)cd ht-html/web && for file in $(web_src); do \
+	    mkdir -p "$(abspath $(web))/$${file%/*}" && \
+	    cp "$$file" "$(abspath $(web))/$$file" || exit; done
+	$(Q)cd $(web) && $(NPM) run --silent build
+
+$(OBJ)/ht-html/page.o: $(web)/dist/page.html
+$(OBJ)/ht-html/page.o: BASE += -DHT_TEMPLATE='"$(web)/dist/page.html"'
 
 # Programs under test: built as users build theirs, by no flag of ours.
 prog_c  = $(patsubst t/prog/%.c,$(OBJ)/prog/%,$(wildcard t/prog/*.c))
@@ -173,7 +206,7 @@ install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
-	install $(COMMANDS:%=$(BIN)/%) $(DESTDIR)$(bindir)
+	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
 	install -m 644 $(LIB)/libht-preload.so $(DESTDIR)$(libdir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 man/*.5 $(DESTDIR)$(mandir)/man5

@@ -66,7 +66,7 @@ export PATH
 trap 'rm -rf "$dir/run"' EXIT
 trap 'exit 130' INT TERM HUP
 
-for command in ht-record ht-symbolize ht-top; do
+for command in ht-record ht-symbolize ht-top ht-html; do
 	[ -x "$HT_OUT/bin/$command" ] || die "no $command in $HT_OUT/bin: make"
 done
 for command in heaptrack heaptrack_print zstd gzip perl; do
@@ -273,7 +273,9 @@ bench_top() {
 			    "exec ht-top $theirs.$how >out"
 		done
 		command_as top top-ours "$round" "exec ht-top $ours.plain >out"
+		command_as top html-ours "$round" "exec ht-html $ours.plain >out"
 	done
+	fact top html bytes "$(wc -c <"$dir/run/out")"
 	rm -f "$theirs.plain" "$ours.plain"
 }
 

@@ -2,12 +2,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ht-top/json.h"
 #include "libht/err.h"
+#include "libht/json.h"
 
 /* What comes before a value: a comma, a line of its own, its key. */
 static void
-begin(struct json *j, const char *key)
+begin(struct ht_json *j, const char *key)
 {
 	if (j->more)
 		ht_out_char(j->out, ',');
@@ -21,7 +21,7 @@ begin(struct json *j, const char *key)
 }
 
 void
-json_open(struct json *j, const char *key, char bracket)
+ht_json_open(struct ht_json *j, const char *key, char bracket)
 {
 	begin(j, key);
 	ht_out_char(j->out, bracket);
@@ -30,15 +30,15 @@ json_open(struct json *j, const char *key, char bracket)
 }
 
 void
-json_open_line(struct json *j, const char *key, char bracket)
+ht_json_open_line(struct ht_json *j, const char *key, char bracket)
 {
-	json_open(j, key, bracket);
+	ht_json_open(j, key, bracket);
 	if (j->inline_at == 0)
 		j->inline_at = j->depth;
 }
 
 void
-json_close(struct json *j, char bracket)
+ht_json_close(struct ht_json *j, char bracket)
 {
 	bool line = j->inline_at == 0 || j->depth < j->inline_at;
 
@@ -54,20 +54,27 @@ json_close(struct json *j, char bracket)
 }
 
 void
-json_uint(struct json *j, const char *key, uint64_t v)
+ht_json_uint(struct ht_json *j, const char *key, uint64_t v)
 {
-	json_int(j, key, false, v);
+	ht_json_int(j, key, false, v);
 }
 
 void
-json_int(struct json *j, const char *key, bool minus, uint64_t v)
+ht_json_int(struct ht_json *j, const char *key, bool minus, uint64_t v)
 {
 	begin(j, key);
 	ht_out_printf(j->out, "%s%" PRIu64, minus ? "-" : "", v);
 }
 
 void
-json_bool(struct json *j, const char *key, bool v)
+ht_json_null(struct ht_json *j, const char *key)
+{
+	begin(j, key);
+	ht_out_printf(j->out, "null");
+}
+
+void
+ht_json_bool(struct ht_json *j, const char *key, bool v)
 {
 	begin(j, key);
 	ht_out_printf(j->out, "%s", v ? "true" : "false");
@@ -92,7 +99,7 @@ put_byte(struct ht_out *out, unsigned char c)
 }
 
 void
-json_text(struct json *j, const char *key, const char *text, size_t len)
+ht_json_text(struct ht_json *j, const char *key, const char *text, size_t len)
 {
 	size_t i, n;
 
@@ -109,7 +116,7 @@ json_text(struct json *j, const char *key, const char *text, size_t len)
 }
 
 void
-json_textz(struct json *j, const char *key, const char *text)
+ht_json_textz(struct ht_json *j, const char *key, const char *text)
 {
-	json_text(j, key, text, strlen(text));
+	ht_json_text(j, key, text, strlen(text));
 }
