@@ -177,6 +177,15 @@ chunk_data(struct chunk *c)
 	return c->mem + HEAD;
 }
 
+/* What follows the data may be read: no value of it matters, but memory
+ * checkers want it to have one. */
+static void
+end_chunk(struct chunk *c, size_t len)
+{
+	memset(chunk_data(c) + len, 0, HT_IN_SLACK);
+	c->len = len;
+}
+
 /* --- the decompression thread ------------------------------------------- */
 
 /* More compressed bytes behind those that are left in raw. False: no more, or
@@ -303,7 +312,7 @@ publish(struct ht_in *in, size_t len)
 	bool quit;
 
 	pthread_mutex_lock(&in->lock);
-	in->pool[in->fill % CHUNKS].len = len;
+	end_chunk(&in->pool[in->fill % CHUNKS], len);
 	in->fill++;
 	pthread_cond_signal(&in->more);
 	while (in->fill - in->take == CHUNKS && !in->quit)
@@ -456,6 +465,7 @@ start(struct ht_in *in)
 		start_thread(in, p, n);
 		return;
 	}
+	end_chunk(c, n);
 	in->chunk = c;
 	in->pos = p;
 	in->end = p + n;
@@ -478,7 +488,7 @@ next_plain(struct ht_in *in)
 		cannot(in, "read");
 	if (r <= 0)
 		return NULL;
-	c->len = (size_t)r;
+	end_chunk(c, (size_t)r);
 	return c;
 }
 
