@@ -608,6 +608,25 @@ is_trace(const char *p, const char *end)
 	return end - p >= 2 && is_one_of(*p, "vxXImst") && p[1] == ' ';
 }
 
+/* Behind the comments and empty lines that may stand before a trace. */
+static const char *
+behind_comments(const char *p, const char *end)
+{
+	static const char profile[] = "# ht-profile ";
+	const size_t n = sizeof(profile) - 1;
+
+	while (p < end) {
+		size_t left = (size_t)(end - p);
+		const char *lf = memchr(p, '\n', left);
+
+		if (*p != '\n' && (left < 2 || p[0] != '#' || p[1] != ' ' ||
+				      (left >= n && !memcmp(p, profile, n))))
+			break;
+		p = lf ? lf + 1 : end;
+	}
+	return p;
+}
+
 static bool
 first_block(struct filter *f, const char *p, const char *end)
 {
@@ -637,9 +656,16 @@ filter_run(struct filter *f, struct ht_in *in)
 			f->bad = true;
 			continue;
 		}
-		if (first)
+		if (first) {
+			const char *start = behind_comments(p, end);
+
+			pass(f, p, start);
+			if (start == end)
+				continue;
+			p += start - p;
 			stop = !first_block(f, p, end);
-		first = false;
+			first = false;
+		}
 		stop = stop || !one_block(f, p, end);
 		if (ht_in_would_block(in))
 			ht_out_flush(f->out);

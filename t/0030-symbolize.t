@@ -404,6 +404,16 @@ is $status 0 "a tool that names ht-record: read"
 is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' \
     "and its addresses are heaptrack's"
 
+# --- comments before it, as the other readers take them ---
+{ echo '# of the night'; echo; cat theirs; } >commented
+sym commented
+is $status 0 "comments before a trace"
+is "$(out | head -n 1)" '# of the night' "they stay"
+is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' "it is read"
+echo '# nothing else' >comment
+sym comment
+is $status 1 "nothing but a comment is no trace"
+
 # --- usage ---
 sym -h
 is "$status:$(err)" 0: "-h: status, nothing on stderr"
