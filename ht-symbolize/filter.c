@@ -37,6 +37,7 @@ struct filter {
 	bool in_trace;
 	bool ours;	    /* `#H … ht-record` was seen */
 	bool ended;	    /* #E was seen */
+	bool command;	    /* the last line was heaptrack's X, or more of it */
 	unsigned version;   /* of the format */
 	uint64_t tool;	    /* its version */
 	size_t version_len; /* of the v line in `held` */
@@ -160,7 +161,7 @@ begin_trace(struct filter *f)
 {
 	f->form = FORM_OPEN;
 	f->in_trace = true;
-	f->ours = f->ended = false;
+	f->ours = f->ended = f->command = false;
 	f->version = 0;
 	f->tool = 0;
 	f->version_len = 0;
@@ -482,16 +483,31 @@ broken_line(struct filter *f, const char *p, const char *end, const char *next,
 	return one_line(f, v, end, next);
 }
 
+/* heaptrack writes a command with LFs in it as it is: what follows the first
+ * line is no record. */
+static bool
+more_of_command(struct filter *f, const char *p, const char *end)
+{
+	f->command = f->command && !f->ours &&
+		     (p == end || !is_one_of(*p, "sxXtiaImAcRSv+-#") ||
+			 (end - p > 1 && p[1] != ' '));
+	return f->command;
+}
+
 /* One line, p to end, whose LF (if any) ends at next. False: stop. */
 static bool
 one_line(struct filter *f, const char *p, const char *end, const char *next)
 {
 	int rc;
 
-	if (p == end) {
-		pass(f, p, next);
+	if (p == end || more_of_command(f, p, end)) {
+		if (f->form == FORM_OPEN && f->held.len)
+			ht_str_add(&f->held, p, (size_t)(next - p));
+		else
+			pass(f, p, next);
 		return true;
 	}
+	f->command = *p == 'X';
 	if (*p == 'v')
 		return version_line(f, p, end);
 	if (*p == '#' && end - p > 1 && p[1] == 'E')

@@ -404,6 +404,12 @@ is $status 0 "a tool that names ht-record: read"
 is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' \
     "and its addresses are heaptrack's"
 
+# --- heaptrack writes a command's lines as they are ---
+sed 's/^x 8.*/&\nX app -e\nmy $x = 1;\n\n  t/' theirs >lines
+sym lines
+is "$status $(err | grep -c broken)" '0 0' 'a command of many lines'
+is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' 'ends where a record is'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented
