@@ -5,6 +5,9 @@
 # make demo        deps, build, record a real program, print its report
 # make test        deps, build, run the tests
 # make bench       measure beside heaptrack
+# make fuzz        libFuzzer (clang) on what reads files: each target, or those
+#                  of FUZZ='evread …', FUZZ_SECONDS (1800) each; what fails is
+#                  left in fuzz/found
 # make install     PREFIX (default /usr/local), DESTDIR
 #
 # make lib         build lib/ only; for programs of another libc on this
@@ -55,7 +58,8 @@ cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 libht_libs        = -lz -lzstd -lpthread
 ht-symbolize_libs = -ldw -lelf -liberty
 
-.PHONY: all lib deps deps-test demo test bench install clean progs format
+.PHONY: all lib deps deps-test demo test bench fuzz fuzzers install clean progs \
+        format
 .DELETE_ON_ERROR:
 
 all: $(BUILT:%=$(BIN)/%) lib
@@ -156,6 +160,20 @@ $(OBJ)/unit/%: t/unit/%.c $(OBJ)/libht.a
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -o $@ $< $(OBJ)/libht.a -lcmocka \
 	    $(libht_libs)
 
+# A fuzz target is t/fuzz/x.c, for x.c. `make fuzz` builds them, and all that
+# they look at, with coverage and sanitizers in OUT/fuzz.
+fuzzers: $(patsubst t/fuzz/%.c,$(OBJ)/fuzz/%,$(wildcard t/fuzz/*.c))
+
+fuzz_filter_obj = $(filter-out %/main.o,$(call cmd_obj,ht-symbolize))
+fuzz_filter_libs = $(ht-symbolize_libs)
+fuzz_limits_obj = $(addprefix $(OBJ)/ht-top/,limits.o costs.o)
+
+$(OBJ)/fuzz/%: t/fuzz/%.c $$(fuzz_$$*_obj) $(OBJ)/libht.a
+	@mkdir -p $(@D)
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -fsanitize=fuzzer -o $@ $< \
+	    $(fuzz_$*_obj) $(OBJ)/libht.a $(fuzz_$*_libs) $(libht_libs)
+
 deps:
 	@sh t/deps.sh build
 
@@ -177,6 +195,13 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	HT_OUT=$(abspath $(OUT)) sh t/bench/bench.sh
 
+fuzz:
+	@sh t/deps.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) OUT=$(OUT)/fuzz CC=clang \
+	    CFLAGS='-O1 -g -DHT_LINE_MAX=16384' \
+	    SAN=address,undefined,fuzzer-no-link fuzzers
+	@sh t/fuzz/fuzz.sh $(abspath $(OUT))/fuzz $(FUZZ)
+
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
@@ -191,6 +216,6 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BIN) $(LIB) $(OBJ)
+	rm -rf $(BIN) $(LIB) $(OBJ) $(OUT)/fuzz/obj
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -164,6 +164,7 @@ add_filter(struct ht_query *q, const struct ht_opts *o, bool exclude)
 		ht_opt_fail(
 		    o, "--%s: more than %d filters", name, HT_QUERY_FILTERS);
 	f = &q->filter[q->nfilter++];
+	f->given = o->value;
 	f->exclude = exclude;
 	f->key = filter_key(o, name, &text);
 	if (f->key == HT_FILTER_SIZE) {

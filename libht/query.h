@@ -28,6 +28,7 @@ enum ht_filter_key {
 };
 
 struct ht_filter {
+	const char *given; /* the option's value, not a copy */
 	enum ht_filter_key key;
 	bool exclude;
 	struct ht_pattern pattern;

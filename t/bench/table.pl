@@ -65,6 +65,9 @@ while (<$in>) {
 		$open->{$key} = $v[0];
 	}
 }
+# What was recorded only to have a trace for the reports says nothing itself.
+delete @run{grep { $run{$_}{heaptrack} && !$run{$_}{native} } @names};
+@names = grep { $run{$_} } @names;
 open my $out, '>', $tsv or die "$tsv: $!\n";
 print $out join("\t", qw(section name what value low high unit budget met)),
     "\n";
