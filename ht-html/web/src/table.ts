@@ -167,7 +167,7 @@ export class Table {
     const sign = look.comparing;
     // What is deeper than there is room for is not shown as deeper.
     const indent = Math.min(line.level * INDENT,
-      this.nameWidth * characterWidth() / 2);
+      this.nameWidth * characterWidth() * (this.nameWidth < 60 ? 0.3 : 0.5));
 
     return h('div.row', {role: 'row', id: `${this.prefix}-${i}`,
       'aria-rowindex': i + 2, 'aria-selected': String(i === this.chosen),
