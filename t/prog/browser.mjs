@@ -372,6 +372,20 @@ const cases = {
     const names = (await page.rows()).filter(r => r[0] === 1).map(r => r[1]);
     same(names, names.toSorted(), `${name}: and by name`);
 
+    // Wherever the table stands, its head does.
+    await page.page.setViewportSize({width: 1280, height: 400});
+    await page.page.locator('.table:visible').focus();
+    await page.page.keyboard.press('End');
+    await page.settle();
+    const [head, table, last] = await page.page.evaluate(() =>
+      ['.head', '', '.row[aria-selected="true"]'].map(s => [...document
+        .querySelectorAll(`.table ${s}`.trim())]
+        .find(e => e.offsetParent).getBoundingClientRect().toJSON()));
+    ok(head.top - table.top <= 1 && last.bottom <= table.bottom + 1 &&
+      last.top > head.bottom, `${name}: the end of a table, under its head`,
+    JSON.stringify([head, table, last]));
+    await page.page.setViewportSize({width: 1280, height: 2400});
+
     // Filters: typed, kept, in the address, taken away.
     for (const [query, more] of [['filter=file%3Dorchard', ['--filter',
       'file=orchard']], ['filter=%21function%3Dbranch', ['--exclude',

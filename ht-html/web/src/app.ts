@@ -49,7 +49,7 @@ export class App {
       'the standard library allocate counts for their callers (s)',
     own => store.set({own, at: ''}));
     this.help = this.makeHelp();
-    this.bar = h('div.bar.common', {}, this.own.label, h('span.space'),
+    this.bar = h('section.bar.common', {'aria-label': 'selection'}, this.own.label, h('span.space'),
       this.filters.element);
     root.replaceChildren(this.header(), this.strip.element, this.nav(),
       this.bar, this.main, this.help);
@@ -97,9 +97,9 @@ export class App {
           event.preventDefault();
           this.open(name);
         }}, NAMES[name]));
-    return h('nav', {role: 'tablist', 'aria-label': 'views',
+    return h('nav', {}, h('div', {role: 'tablist', 'aria-label': 'views',
       onkeydown: (event: KeyboardEvent) => this.moveTab(event)},
-    ...this.tabs.values());
+    ...this.tabs.values()));
   }
 
   private makeHelp(): HTMLDialogElement {

@@ -42,7 +42,7 @@ function tick(n: number, unit: Chart['unit']): string {
 
 function clock(seconds: number, range: number): string {
   if (range < 600)
-    return `${Number(seconds.toFixed(3))} s`;
+    return `${Number(seconds.toFixed(6))} s`;
   const m = Math.floor(seconds / 60);
   const hours = Math.floor(m / 60);
   return hours ? `${hours} h ${m % 60}` : `${m} min${seconds % 60
@@ -178,7 +178,7 @@ function options(spec: Chart, width: number, ready: (plot: uPlot) => void,
     padding: [spec.axes ? 8 : 2, 16, 0, spec.axes ? 0 : 16],
     legend: {show: false},
     scales: {
-      x: {time: false, range: [0, Math.max(range, 0.02)]},
+      x: {time: false, range: [0, Math.max(range, 0.001)]},
       y: {range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1]},
     },
     axes: [

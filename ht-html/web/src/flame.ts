@@ -249,8 +249,9 @@ export class Flame {
     if (room < 4)
       return;
     g.fillStyle = this.isFaint(box) ? flame.faintText : flame.text;
-    g.fillText(this.label(box.node.frame).fit(room), x0 + 4,
-      y + (ROW - 1) / 2 + 0.5);
+    const sign = this.sign(box);
+    g.fillText(sign + this.label(box.node.frame).fit(room - sign.length),
+      x0 + 4, y + (ROW - 1) / 2 + 0.5);
   }
 
   private drawRest(g: CanvasRenderingContext2D, box: Box, x0: number,
@@ -267,6 +268,14 @@ export class Flame {
       this.labels.set(frame, label);
     }
     return label;
+  }
+
+  // Whether there is more or less, for who does not see it by the colour.
+  private sign(box: Box): string {
+    if (!this.look.comparing)
+      return '';
+    const v = change(box.node.costs, this.look.cost);
+    return v > 0 ? '+ ' : v < 0 ? '- ' : '';
   }
 
   private isFaint(box: Box): boolean {

@@ -19,8 +19,8 @@ export class OverTime implements View {
   private readonly live: Panel;
   private readonly rates: Panel;
   private readonly rss: Panel;
-  private readonly none = h('p.nothing', {}, 'Of several traces, or of a ' +
-    'profile, there is no one time line.');
+  private readonly none = h('p.nothing', {}, 'Live memory by function, ' +
+    'and parts of the run, need a page of one trace.');
   private of: Selection | null = null;
 
   constructor(private readonly context: Context) {

@@ -144,8 +144,8 @@ export class SizesView implements View {
     return h('section', {'data-histogram': name.toLowerCase()},
       h('h2', {}, name, h('span.note', {}, note)),
       h('table.buckets', {},
-        h('thead', {}, h('tr', {}, ...[head, 'calls', '%', 'bytes', '']
-          .map(text => h('th', {scope: 'col'}, text)))),
+        h('thead', {}, h('tr', {}, ...[head, 'calls', '%', 'bytes']
+          .map(text => h('th', {scope: 'col'}, text)), h('td'))),
         h('tbody', {}, ...buckets.map(([bucket, b]) => {
           const calls = b.blocks[0]! - (sign ? b.blocks[1]! : 0);
           const bytes = b.bytes[0]! - (sign ? b.bytes[1]! : 0);

@@ -38,7 +38,7 @@ export class Strip {
     this.clear = h('button.clear', {type: 'button', title: 'Escape',
       onclick: () => this.store.set({window: null, at: ''})}, 'whole run');
     this.element = h('section.strip', {tabindex: model.time ? 0 : -1,
-      role: 'group', 'aria-label': 'live memory over time; arrow keys move ' +
+      'aria-label': 'live memory over time; arrow keys move ' +
         'the window, with shift they widen it',
       onkeydown: (event: KeyboardEvent) => this.key(event)},
     h('div.caption', {}, this.text, this.clear), this.chart.element);
@@ -71,7 +71,7 @@ export class Strip {
       this.text.textContent = `only ${windowText(this.model, window)}`;
     else
       this.text.textContent = this.model.time
-        ? 'live memory; drag to choose a part of the run, click for a moment'
+        ? 'live memory: drag for a part of the run, click for a moment'
         : 'live memory of all traces';
   }
 

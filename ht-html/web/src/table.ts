@@ -8,6 +8,7 @@ import {amount, fit, safe} from './fmt';
 import {COSTS, type Cost} from './model';
 
 const ROW = 24;   // px, as in the style
+const INDENT = 16; // px a level
 const SPARE = 8;  // rows above and below what is in sight
 const PAPER = 1000; // rows that are printed at most
 
@@ -164,7 +165,9 @@ export class Table {
     const line = this.lines[i]!;
     const {look} = this;
     const sign = look.comparing;
-    const indent = Math.min(line.level, 40) * 1.25;
+    // What is deeper than there is room for is not shown as deeper.
+    const indent = Math.min(line.level * INDENT,
+      this.nameWidth * characterWidth() * (this.nameWidth < 60 ? 0.3 : 0.5));
 
     return h('div.row', {role: 'row', id: `${this.prefix}-${i}`,
       'aria-rowindex': i + 2, 'aria-selected': String(i === this.chosen),
@@ -181,11 +184,11 @@ export class Table {
   private nameCell(line: Line, indent: number): HTMLElement {
     const name = safe(line.name);
     let where = safe(line.where);
-    const room = this.nameWidth - Math.ceil(indent * 13 / characterWidth()) - 4;
+    const room = this.nameWidth - Math.ceil(indent / characterWidth()) - 4;
     // Where there is little room the name matters more.
     if (where.length + Math.min(name.length, 16) + 2 > room)
       where = '';
-    return h('span.name', {role: 'gridcell', '--indent': `${indent}em`},
+    return h('span.name', {role: 'gridcell', '--indent': `${indent}px`},
       this.tree && h(`i.twist${line.open === null ? '.leaf' : ''}`,
         {'aria-hidden': 'true'}, line.open ? '▾' : '▸'),
       h('span.code', {title: name.slice(0, 1000)}, fit(name,
