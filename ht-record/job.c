@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ht-record/drain.h"
+#include "ht-record/guardian.h"
 #include "ht-record/job.h"
 #include "ht-record/serve.h"
 #include "libht/event.h"
@@ -34,6 +39,10 @@ struct ht_job {
 	int hold_fd;
 	sigset_t signals;
 	struct ht_child child;
+	struct ht_guardian *guardian; /* NULL: it was launched */
+	struct ht_guarded guarded;
+	int pid_fd;   /* of a process attached to */
+	bool leaving; /* and to be detached from */
 	bool stopped; /* nobody reads what we write */
 	struct timespec start;
 };
@@ -62,6 +71,21 @@ new_spare(struct ht_job *j, struct ht_error *err)
 	return 0;
 }
 
+/* Still nothing is done to the process. */
+static struct ht_job *
+new_attached(struct ht_job *j, struct ht_error *err)
+{
+	j->child.pid = j->o.pid;
+	j->pid_fd = (int)syscall(SYS_pidfd_open, j->o.pid, 0);
+	j->guardian = ht_guardian_new(j->o.pid, j->o.library, &j->o.ring, err);
+	if (j->guardian)
+		j->clock = ht_clock_start(j->o.interval_ms, err);
+	if (j->clock)
+		return j;
+	ht_job_free(j);
+	return NULL;
+}
+
 struct ht_job *
 ht_job_new(
     const struct ht_job_options *o, bool stdout_is_stderr, struct ht_error *err)
@@ -76,7 +100,8 @@ ht_job_new(
 
 	j->o = *o;
 	j->o.trace.command = o->program;
-	j->ring_fd = j->child.go = -1;
+	j->o.trace.attached = o->pid != 0;
+	j->ring_fd = j->child.go = j->pid_fd = -1;
 	/* Blocked before the first thread: only the loop takes them. */
 	sigemptyset(&j->signals);
 	sigaddset(&j->signals, SIGCHLD);
@@ -85,6 +110,8 @@ ht_job_new(
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &j->signals, NULL);
+	if (o->pid)
+		return new_attached(j, err);
 	j->clock = ht_clock_start(o->interval_ms, err);
 	if (!j->clock || new_spare(j, err) == -1) {
 		ht_job_free(j);
@@ -111,6 +138,7 @@ ht_job_free(struct ht_job *j)
 {
 	if (!j)
 		return;
+	ht_guardian_free(j->guardian);
 	ht_serve_stop(j->server);
 	if (j->child.go != -1)
 		ht_program_drop(&j->child);
@@ -120,6 +148,8 @@ ht_job_free(struct ht_job *j)
 	ht_shm_free(j->spare);
 	if (j->ring_fd != -1)
 		close(j->ring_fd);
+	if (j->pid_fd != -1)
+		close(j->pid_fd);
 	free(j);
 }
 
@@ -210,7 +240,7 @@ begin_image(struct ht_job *j, struct ht_error *err)
 	j->spare = NULL;
 	j->drain = (struct ht_drain){.ring = ring, .clock = j->clock};
 	ht_clock_set(j->clock, ring, j->child.pid);
-	if (new_spare(j, err) == -1)
+	if (!j->guardian && new_spare(j, err) == -1)
 		return -1;
 	j->drain.trace = ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
 	hold(j);
@@ -231,6 +261,10 @@ nap(struct ht_job *j, uint64_t us)
 
 	if (sig == -1 || sig == SIGCHLD)
 		return;
+	if (j->guardian) {
+		j->leaving = true;
+		return;
+	}
 	if ((sig == SIGINT || sig == SIGQUIT) && info.si_code == SI_KERNEL)
 		return;
 	kill(j->child.pid, sig);
@@ -240,7 +274,12 @@ static bool
 has_ended(const struct ht_job *j)
 {
 	siginfo_t info = {0};
+	struct pollfd p = {j->pid_fd, POLLIN, 0};
 
+	if (j->pid_fd != -1)
+		return poll(&p, 1, 0) == 1;
+	if (j->guardian)
+		return kill(j->child.pid, 0) == -1 && errno == ESRCH;
 	return waitid(P_PID, (id_t)j->child.pid, &info,
 		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == j->child.pid;
@@ -251,7 +290,7 @@ has_ended(const struct ht_job *j)
 static bool
 has_next_image(const struct ht_job *j, bool ended)
 {
-	return atomic_load(&j->spare->claimed) &&
+	return j->spare && atomic_load(&j->spare->claimed) &&
 	       (atomic_load(&j->spare->ready) || ended);
 }
 
@@ -270,7 +309,9 @@ watch_output(struct ht_job *j)
 		return;
 	/* Nobody will read it. The program runs on unrecorded. */
 	j->stopped = true;
-	atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
+	j->leaving = j->guardian;
+	if (j->spare)
+		atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
 	if (j->drain.ring)
 		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
 }
@@ -300,6 +341,93 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (us > NAP_MAX_US)
 			us = NAP_MAX_US;
 		nap(j, ended ? 1 : us);
+	}
+}
+
+/* ---- a process that was running --------------------------------------- */
+
+/* Has it executed another program? Then what was put into it is gone. */
+static bool
+has_executed(const struct ht_job *j)
+{
+	uint64_t magic = 0;
+	struct iovec here = {&magic, sizeof magic};
+	struct iovec there = {(void *)j->guarded.head, sizeof magic};
+
+	return process_vm_readv(j->child.pid, &here, 1, &there, 1, 0) !=
+		   sizeof magic ||
+	       magic != HT_HEAD_MAGIC;
+}
+
+/* How it ended, as waitpid gives it, if that can still be known; else -1. */
+static int
+status_of_zombie(pid_t pid)
+{
+	char path[64], buf[1024], *p;
+	int fd, status = -1;
+	ssize_t n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd != -1) {
+		n = read(fd, buf, sizeof buf - 1);
+		close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+	p = strrchr(buf, ')');
+	/* The last field, if it is still that process. */
+	if (p && p[1] && (p[2] == 'Z' || p[2] == 'X') &&
+	    (p = strrchr(buf, ' ')))
+		status = atoi(p);
+	return status;
+}
+
+enum outcome { GOES_ON, IS_DETACHED, HAS_EXECUTED, HAS_ENDED, FAILED };
+
+static enum outcome
+watch(struct ht_job *j, struct ht_error *err)
+{
+	if (has_ended(j))
+		return HAS_ENDED;
+	if (has_executed(j) && !has_ended(j))
+		return HAS_EXECUTED;
+	if (j->o.duration_ms && ht_clock_now(j->clock) >= j->o.duration_ms)
+		j->leaving = true;
+	if (j->leaving)
+		ht_guardian_withdraw(j->guardian);
+	switch (ht_guardian_done(j->guardian, &j->guarded, err)) {
+	case 0:
+		return GOES_ON;
+	case 1:
+		return IS_DETACHED;
+	default:
+		return has_ended(j) ? HAS_ENDED : FAILED;
+	}
+}
+
+static enum outcome
+loop_attached(struct ht_job *j, struct ht_error *err)
+{
+	enum outcome out;
+	uint64_t us = NAP_MIN_US;
+
+	for (;;) {
+		size_t n;
+
+		out = watch(j, err);
+		n = ht_drain(&j->drain, DRAIN_MAX);
+		if (n == 0)
+			ht_drain_idle(&j->drain);
+		maybe_let_go(j);
+		watch_output(j);
+		if (n == DRAIN_MAX)
+			continue;
+		if (out != GOES_ON)
+			return out;
+		us = n ? NAP_MIN_US : us * 2;
+		if (us > NAP_MAX_US)
+			us = NAP_MAX_US;
+		nap(j, us);
 	}
 }
 
@@ -338,6 +466,51 @@ finish(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	return 0;
 }
 
+static void
+finish_attached(struct ht_job *j, struct ht_job_result *r, enum outcome out)
+{
+	int status = out == HAS_ENDED ? status_of_zombie(j->child.pid) : 0;
+	enum ht_end end = out == HAS_EXECUTED	? HT_END_EXEC
+			  : out != HAS_ENDED	? HT_END_DETACHED
+			  : status == -1	? HT_END_STOPPED
+			  : WIFSIGNALED(status) ? HT_END_SIGNAL
+						: HT_END_EXIT;
+
+	end_image(j, end,
+	    WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status)
+				: (uint64_t)WEXITSTATUS(status),
+	    false);
+	r->ms = us_since(&j->start) / 1000;
+	r->status = status;
+	r->pid = j->child.pid;
+	r->detached = end == HT_END_DETACHED;
+	r->stop_us = j->guarded.stop_us;
+	r->kept = j->guarded.kept;
+	fill_result(j, r);
+	r->unrecorded_exec = out == HAS_EXECUTED;
+}
+
+static int
+run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
+{
+	enum outcome out;
+
+	j->spare = ht_guardian_ring(j->guardian, err);
+	if (!j->spare)
+		return HT_FAILED;
+	ht_clock_own(j->clock, j->spare);
+	if (begin_image(j, err) == -1 ||
+	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
+		ht_clock_disown(j->clock, j->drain.ring);
+		return HT_FAILED;
+	}
+	atomic_store(&j->drain.ring->ready, 1);
+	clock_gettime(CLOCK_MONOTONIC, &j->start);
+	out = loop_attached(j, err);
+	finish_attached(j, r, out);
+	return out == FAILED ? HT_FAILED : 0;
+}
+
 int
 ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
     struct ht_error *err)
@@ -346,6 +519,8 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 
 	*r = (struct ht_job_result){0};
 	j->out = out;
+	if (j->guardian)
+		return run_attached(j, r, err);
 	clock_gettime(CLOCK_MONOTONIC, &j->start);
 	status = ht_program_go(&j->child, j->o.program[0], err);
 	j->child.go = -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One recording, from launch to the program's end. */
+/* One recording: from launch, or an attach, to the program's end, or a detach.
+ */
 #ifndef HT_JOB_H
 #define HT_JOB_H
 
@@ -14,7 +15,9 @@ struct ht_job_options {
 	unsigned interval_ms;
 	char *const *argv;     /* ht-record's own, for `#H` */
 	char *const *program;  /* the program and its arguments */
-	const char *library;   /* the preload library */
+	const char *library;   /* the preload library, or the one to attach */
+	pid_t pid;	       /* attach to this process; 0: launch `program` */
+	uint64_t duration_ms;  /* of the recording; 0: to the end */
 	struct ht_found found; /* what the program is to find */
 };
 
@@ -26,6 +29,10 @@ struct ht_job_result {
 	int status;	      /* as waitpid gives it */
 	bool recorded;	      /* the library joined */
 	bool unrecorded_exec; /* the last image was another, unrecorded one */
+	pid_t pid;	      /* attached to this; 0: launched */
+	bool detached;	      /* it lives on */
+	uint64_t stop_us;     /* the longest stop of it */
+	bool kept;	      /* memory that may be in use was left in it */
 	char why[128];	      /* why it did not record, "" unknown */
 };
 
@@ -37,10 +44,11 @@ struct ht_job;
  */
 struct ht_job *ht_job_new(const struct ht_job_options *o, bool stdout_is_stderr,
     struct ht_error *err);
+/* The process that is recorded. */
 int ht_job_pid(const struct ht_job *j);
 
-/* Lets the program go and records it to its end into `out`. 0; or the exit
- * status with *err set when the program could not be executed. */
+/* Lets the program go, or hooks it, and records it into `out`. 0; or the exit
+ * status with *err set when it could not be executed, or attached to. */
 int ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
     struct ht_error *err);
 

@@ -18,6 +18,11 @@
  */
 int ht_program_check(const char *name, struct ht_error *err);
 
+/* The same of the file `path` that a process executes, which messages call
+ * `name`: 0, or -1 with *err set. */
+int ht_program_check_running(
+    const char *name, const char *path, struct ht_error *err);
+
 /* What ht-record changes for itself and the program is to find as it was. */
 struct ht_found {
 	sigset_t blocked;

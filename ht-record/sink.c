@@ -27,7 +27,8 @@ static int
 spawn_symbolizer(
     struct ht_sink *s, const char *symbolize, int in, struct ht_error *err)
 {
-	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file, NULL};
+	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file,
+	    *s->sysroot ? "--sysroot" : NULL, s->sysroot, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, pipe;

@@ -12,6 +12,7 @@
 
 struct ht_sink {
 	bool whole_job;
+	char sysroot[32]; /* for the symbolizer; "": none */
 	struct ht_out *out;
 	char *file;	  /* what is written, as the user may name it; NULL:
 			   * stdout */

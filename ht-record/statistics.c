@@ -23,7 +23,13 @@ how_it_ended(
 {
 	struct ht_fmt took = ht_fmt_ms(r->ms);
 
-	if (WIFSIGNALED(r->status))
+	if (r->pid && (r->detached || r->status == -1 || r->unrecorded_exec))
+		ht_str_addf(text, "%s (process %d) was recorded for %s%s", name,
+		    (int)r->pid, took.s,
+		    r->detached		 ? " and runs on"
+		    : r->unrecorded_exec ? ", then executed another program"
+					 : ", then ended");
+	else if (WIFSIGNALED(r->status))
 		ht_str_addf(text, "%s was killed by signal %d (%s) after %s",
 		    name, WTERMSIG(r->status), strsignal(WTERMSIG(r->status)),
 		    took.s);
@@ -73,6 +79,23 @@ verification(struct ht_str *text, const struct ht_job_result *r)
 		    r->unverifiable);
 }
 
+/* What the program has noticed of an attach. */
+static void
+attached(struct ht_str *text, const struct ht_job_result *r)
+{
+	if (!r->pid)
+		return;
+	ht_str_addf(text,
+	    "\n  longest stop %" PRIu64 ".%" PRIu64 " ms    frees of blocks "
+	    "from before %s",
+	    r->stop_us / 1000, r->stop_us % 1000 / 100,
+	    ht_fmt_count(r->stats.unseen).s);
+	if (r->kept)
+		ht_str_addz(text,
+		    "\na thread of it was still in a hook: memory of the "
+		    "recording stays mapped in it until another attach");
+}
+
 static void
 next_step(struct ht_str *text, const struct ht_sink *sink)
 {
@@ -83,7 +106,9 @@ next_step(struct ht_str *text, const struct ht_sink *sink)
 	ht_str_addf(text, "\nwritten to %s (%s). Look at it with:\n  ",
 	    sink->file, ht_fmt_bytes((uint64_t)st.st_size).s);
 	if (!sink->whole_job)
-		ht_str_addf(text, "ht-symbolize %s | ht-top", sink->file);
+		ht_str_addf(text, "ht-symbolize %s%s%s%s | ht-top",
+		    *sink->sysroot ? "--sysroot " : "", sink->sysroot,
+		    *sink->sysroot ? " " : "", sink->file);
 	else
 		ht_str_addf(text, "ht-top %s", sink->file);
 }
@@ -97,7 +122,7 @@ warnings(const struct ht_job_result *r, const char *name)
 		ht_warn("nothing of %s was recorded: %s", name,
 		    *r->why ? r->why
 			    : "the preload library did not get to run in it");
-	else if (r->unrecorded_exec)
+	else if (r->unrecorded_exec && !r->pid)
 		ht_warn("%s executed another program, which could not be "
 			"recorded",
 		    name);
@@ -127,6 +152,7 @@ ht_report(const struct ht_job_result *r, const char *program,
 		    "\nrecorded for %s only, then the output was closed:",
 		    ht_fmt_ms(r->stats.ms).s);
 	numbers(&text, &r->stats);
+	attached(&text, r);
 	verification(&text, r);
 	next_step(&text, sink);
 	ht_str_addc(&text, '\n');

@@ -159,6 +159,8 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 	    (uint64_t)sysconf(_SC_PHYS_PAGES));
 	ht_evwrite_process(
 	    t->out, (uint32_t)t->pid, parent_of(t->pid), (uint64_t)time(NULL));
+	if (t->options.attached)
+		ht_evwrite_attached(t->out);
 }
 
 /* ---- events ----------------------------------------------------------- */

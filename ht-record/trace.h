@@ -14,6 +14,7 @@
 
 struct ht_trace_options {
 	bool addresses;	      /* write the address of each block */
+	bool attached;	      /* it had begun before */
 	char *const *command; /* what was launched */
 };
 

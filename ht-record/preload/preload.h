@@ -10,10 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ht-record/preload/probe.h"
 #include "ht-record/preload/unwind.h"
 #include "ht-record/ring.h"
 
-#define HT_EXPORT   __attribute__((visibility("default")))
+#ifdef HT_ATTACHED
+#define HT_EXPORT /* nobody looks for a symbol there */
+#else
+#define HT_EXPORT __attribute__((visibility("default")))
+#endif
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -61,17 +66,39 @@ struct ht_thread {
 	uint32_t stack_cap;
 	uint32_t *stack;	  /* the frames of the capture under way */
 	struct ht_memory *memory; /* of the last stack: prefix.c */
+#ifdef HT_ATTACHED
+	struct ht_ranges ranges;
+	_Alignas(16) char unw_tls[64]; /* unwind-libunwind.c */
+#endif
 };
 
 /* This thread's state, made at its first use; NULL: none can be had. */
+struct ht_thread *ht_thread_make(void);
+#ifdef HT_ATTACHED
+#include "ht-record/preload/attached.h"
+#else
 extern __thread struct ht_thread *ht_self
     __attribute__((tls_model("initial-exec")));
-struct ht_thread *ht_thread_make(void);
+
+static inline struct ht_thread *
+ht_thread_known(void)
+{
+	return ht_self;
+}
+
+static inline void
+ht_thread_is(struct ht_thread *t)
+{
+	ht_self = t;
+}
+#endif
 
 static inline struct ht_thread *
 ht_thread_self(void)
 {
-	return likely(ht_self) ? ht_self : ht_thread_make();
+	struct ht_thread *t = ht_thread_known();
+
+	return likely(t) ? t : ht_thread_make();
 }
 
 /* boot.c: the next definition of each function, once ht_boot_real() ran. */
@@ -100,12 +127,16 @@ void ht_boot_start(void);
 /* Memory for whatever allocates while dlsym runs: never reused. */
 void *ht_boot_alloc(size_t align, size_t size);
 #define HT_BOOT_ARENA (64 << 10)
+#ifdef HT_ATTACHED
+#define ht_boot_owns(p) false
+#else
 extern char ht_boot_arena[HT_BOOT_ARENA];
 static inline bool
 ht_boot_owns(const void *p)
 {
 	return (uintptr_t)p - (uintptr_t)ht_boot_arena < HT_BOOT_ARENA;
 }
+#endif
 size_t ht_boot_size(const void *p);
 
 /* Our own entry of LD_PRELOAD, and HT_ENV's value; NULL when not recording. */

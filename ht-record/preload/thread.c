@@ -18,6 +18,8 @@
 
 static struct ht_thread *pool;
 static _Atomic uint32_t used, hand;
+
+#ifndef HT_ATTACHED
 __thread struct ht_thread *ht_self;
 
 void *
@@ -33,6 +35,7 @@ ht_map_memory(size_t size)
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
 }
+#endif
 
 static int32_t
 own_tid(void)
@@ -103,7 +106,7 @@ ht_thread_make(void)
 	if (!t)
 		t = fresh(tid);
 	if (t) {
-		ht_self = t;
+		ht_thread_is(t);
 		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
 	}
 	return t;

@@ -45,6 +45,13 @@
 
 #if defined(__x86_64__)
 
+#ifdef HT_ATTACHED
+#pragma weak dlopen
+#pragma weak dlsym
+#pragma weak dlinfo
+#pragma weak dlerror
+#endif
+
 #define OWN_FRAMES_MAX 32
 
 /* libunwind may go round in circles on a broken stack. */
@@ -147,11 +154,17 @@ our_syscall(long number, ...)
  * The function that is replaced is given a module and an offset.
  */
 #define TLS_SIZE 64
+#ifndef HT_ATTACHED
 static __thread _Alignas(16) char unw_tls[TLS_SIZE];
+#endif
 
 static void *
 our_tls_get_addr(const uint64_t *index)
 {
+#ifdef HT_ATTACHED
+	char *unw_tls = ht_thread_self()->unw_tls;
+#endif
+
 	return unw_tls + index[1];
 }
 
