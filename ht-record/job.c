@@ -408,13 +408,14 @@ watch(struct ht_job *j, struct ht_error *err)
 static enum outcome
 loop_attached(struct ht_job *j, struct ht_error *err)
 {
-	enum outcome out;
+	enum outcome out = GOES_ON;
 	uint64_t us = NAP_MIN_US;
 
 	for (;;) {
 		size_t n;
 
-		out = watch(j, err);
+		if (out == GOES_ON)
+			out = watch(j, err);
 		n = ht_drain(&j->drain, DRAIN_MAX);
 		if (n == 0)
 			ht_drain_idle(&j->drain);
