@@ -27,11 +27,13 @@
  * that are in a hook finish; the image and the moved instructions stay for
  * that, asleep, and serve the next attach. The ring and the arena are unmapped
  * in a stop in which no stack has an address of the image. Should that not come
- * (a destructor that never returns under dlclose, say) empty memory takes
- * their place, and a later attach tries again.
+ * (a destructor that never returns under dlclose, say) they stay until another
+ * attach finds them so; it puts an image of its own beside one that a thread
+ * may still be in.
  *
- * All of this is written down in the process itself (struct ht_head), before it
- * is done, so whoever comes next can undo it.
+ * All of this is written down in the process itself (struct ht_head) before it
+ * is done, so whoever comes next can undo it. Whoever has all threads stopped
+ * has the process for himself, and looks again what is written there.
  */
 #ifndef HT_INJECT_H
 #define HT_INJECT_H
@@ -48,6 +50,7 @@ struct ht_injection {
 	struct ht_ring *ring; /* mapped here, too; ours */
 	int ring_fd;	      /* ours */
 	uint64_t stop_us;     /* the longest stop of the program so far */
+	uint64_t generation;  /* names this attach */
 	uint64_t head;	      /* where struct ht_head is there */
 	bool again;	      /* it failed, and might not another time */
 	bool kept;	      /* memory that may be in use was left there */

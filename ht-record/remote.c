@@ -164,6 +164,26 @@ is_zombie(pid_t pid, pid_t tid)
 	return !state || state == 'Z' || state == 'X';
 }
 
+/* By another: a guardian that is about to finish, maybe. */
+static bool
+is_traced(pid_t pid, pid_t tid)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	int tracer = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!tracer && getline(&line, &size, f) > 0)
+		sscanf(line, "TracerPid: %d", &tracer);
+	free(line);
+	fclose(f);
+	return tracer != 0;
+}
+
 /* Seizes a thread that is not known yet, without stopping it. 1: done; 0: it is
  * gone; -1: it may not be. */
 static int
@@ -175,6 +195,7 @@ seize(struct ht_remote *r, pid_t tid)
 
 		if (e == ESRCH || is_zombie(r->pid, tid))
 			return 0;
+		r->again = e == EPERM && is_traced(r->pid, tid);
 		errno = e;
 		return -1;
 	}
@@ -216,6 +237,38 @@ seize_all(struct ht_remote *r)
 	return s ? -1 : found;
 }
 
+/*
+ * Some system calls the kernel ends when a thread is stopped, be it for nothing
+ * (signal(7), "Interruption by stop signals"): the program would see EINTR
+ * where no signal was. A real one would have shown before, and be in its
+ * handler now. So they are made again; a time-out begins anew.
+ */
+static int
+make_again(struct ht_remote_thread *t)
+{
+	static const uint16_t ended[] = {SYS_epoll_wait, SYS_epoll_pwait,
+	    SYS_epoll_pwait2, SYS_semop, SYS_semtimedop, SYS_rt_sigtimedwait,
+	    SYS_io_getevents, SYS_io_pgetevents, SYS_io_uring_enter,
+	    /* On sockets with a time-out. */
+	    SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg,
+	    SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg, SYS_sendmmsg,
+	    SYS_accept, SYS_accept4, SYS_connect};
+	struct user_regs_struct *r = &t->regs;
+
+	if (r->rax != (uint64_t)-EINTR)
+		return 0;
+	for (size_t i = 0; i < HT_LEN(ended); i++)
+		if (r->orig_rax == ended[i]) {
+			r->rax = r->orig_rax;
+			r->orig_rax = UINT64_MAX;
+			r->rip -= 2; /* syscall */
+			return ptrace(PTRACE_SETREGS, t->tid, NULL, r) == -1
+				   ? -1
+				   : 0;
+		}
+	return 0;
+}
+
 /* Takes a thread's news. 1: it is stopped by our interrupt; 0: not yet; -1: it
  * is gone. */
 static int
@@ -237,7 +290,9 @@ settle(struct ht_remote_thread *t)
 	if (p != t->tid)
 		return p == 0 ? 0 : -1;
 	t->stopped = true;
-	return ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs) == -1 ? -1 : 1;
+	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs) == -1)
+		return -1;
+	return make_again(t) == -1 ? -1 : 1;
 }
 
 /* Waits until all that are known have stopped, from `from` on. False: one does

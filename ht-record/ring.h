@@ -283,7 +283,6 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
 #define HT_PATCHES_MAX HT_HOOKS_MAX
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
-#define HT_OLD_AREAS   8
 #define HT_AUXV_MAX    32
 
 /* A function that is hooked. */
@@ -321,7 +320,7 @@ struct ht_head {
 	struct ht_patch patch[HT_PATCHES_MAX];
 	struct ht_area image, ring, arena; /* in: mapped memory */
 	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */
-	struct ht_area old[HT_OLD_AREAS];  /* given up, maybe still in use */
+	uint64_t generation;		   /* in: another for each attach */
 	uint64_t auxv[2 * HT_AUXV_MAX];	   /* in: type and value, to type 0 */
 	uint64_t main_thread; /* in: thread pointer of the main thread, or 0 */
 	char label[16], ring_name[16]; /* of the memory, for people */

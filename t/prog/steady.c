@@ -29,7 +29,7 @@ on_term(int sig)
 static void
 check(const unsigned char *p, size_t size, unsigned char c)
 {
-	for (size_t i = 0; i < size; i += size > 64 ? 61 : 1)
+	for (size_t i = 0; i<size; i += size> 64 ? 61 : 1)
 		if (p[i] != c) {
 			printf("block %p of %zu is damaged\n", p, size);
 			fflush(stdout);
