@@ -120,6 +120,9 @@ parse(struct options *o, int argc, char *argv[])
 		    "with -p the program runs already: '%s' is one argument "
 		    "too many",
 		    argv[opts.index]);
+	if (o->job.pid && o->job.ring.flags & HT_RING_LIBUNWIND)
+		ht_opt_fail(&opts, "--unwind libunwind is not for -p: it would "
+				   "have to be loaded into the process");
 	if (!o->job.pid && o->job.duration_ms)
 		ht_opt_fail(&opts, "--duration is for -p");
 	if (!o->job.pid && opts.index >= argc)

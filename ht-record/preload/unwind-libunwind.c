@@ -162,7 +162,11 @@ static void *
 our_tls_get_addr(const uint64_t *index)
 {
 #ifdef HT_ATTACHED
-	char *unw_tls = ht_thread_self()->unw_tls;
+	/* A thread may end, and its cache with it, when all else of us is
+	 * gone. */
+	static _Alignas(16) char nobodys[TLS_SIZE];
+	struct ht_thread *t = ht_is_on() ? ht_thread_self() : NULL;
+	char *unw_tls = t ? t->unw_tls : nobodys;
 #endif
 
 	return unw_tls + index[1];
@@ -296,7 +300,13 @@ replace_calls(const struct link_map *map)
 static int
 load(void)
 {
+#ifdef HT_ATTACHED
+	void *lib = !dlopen || !dlsym || !dlinfo || !dlerror
+			? NULL
+			: dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+#else
 	void *lib = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+#endif
 	struct link_map *map;
 
 	if (!lib || dlinfo(lib, RTLD_DI_LINKMAP, &map) != 0)
