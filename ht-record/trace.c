@@ -166,7 +166,7 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 /* ---- events ----------------------------------------------------------- */
 
 /* The record's first word, with the thread's number in the trace. */
-static uint64_t
+static inline uint64_t
 class_key(const struct ht_rec *rec, uint32_t thread)
 {
 	return ht_rec_w0(ht_rec_stack(rec), ht_rec_size(rec), thread);
@@ -391,12 +391,13 @@ plain_alloc(struct ht_trace *t, struct ht_trace_stats *s, char **out,
 {
 	uint64_t address = ht_rec_ptr(rec);
 	uint64_t *word = ht_blocks_place(&t->blocks, address);
-	const struct ht_class_slot *c = ht_classes_find(&t->classes, rec->w0);
-	uint32_t thread = ht_rec_thread(rec), id = c->id - 1;
+	uint32_t thread = t->names.slot[ht_rec_thread(rec)].number;
+	const struct ht_class_slot *c =
+	    ht_classes_find(&t->classes, class_key(rec, thread));
+	uint32_t id = c->id - 1;
 	char *p = *out;
 
-	if (ht_unlikely(!word || *word || !c->id || !c->plain ||
-			t->names.slot[thread].number != thread))
+	if (ht_unlikely(!thread || !word || *word || !c->id || !c->plain))
 		return false;
 	*word = ht_block_pack(address, (struct ht_block){id, (uint32_t)s->ms});
 	t->last_plus = c->id;
@@ -423,15 +424,14 @@ plain_free(struct ht_trace *t, struct ht_trace_stats *s, char **out,
 {
 	uint64_t address = ht_rec_ptr(rec);
 	uint64_t *word = ht_blocks_place(&t->blocks, address);
-	uint32_t thread = ht_rec_thread(rec);
+	uint32_t thread = t->names.slot[ht_rec_thread(rec)].number;
 	const struct ht_class_info *c;
 	bool temporary, rule;
 	struct ht_block b;
 	char *p = *out;
 
-	if (ht_unlikely(!word || !ht_block_is_at(*word, address) ||
-			ht_rec_stack(rec) ||
-			t->names.slot[thread].number != thread))
+	if (ht_unlikely(!thread || !word || !ht_block_is_at(*word, address) ||
+			ht_rec_stack(rec)))
 		return false;
 	b = ht_block_unpack(*word);
 	*word = 0;
@@ -485,9 +485,10 @@ void
 ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		/* The thread's number is mostly that of its slot. */
 		if (ht_rec_kind(rec[i].w1) != HT_REC_FREE)
-			ht_classes_prefetch(&t->classes, rec[i].w0);
+			ht_classes_prefetch(&t->classes,
+			    class_key(&rec[i],
+				t->names.slot[ht_rec_thread(&rec[i])].number));
 		ht_blocks_prefetch(&t->blocks, ht_rec_ptr(&rec[i]));
 	}
 }

@@ -394,18 +394,32 @@ changed_frame(const struct ht_memory *m, struct known *k)
 	return NULL;
 }
 
+/* Does the word hold something else than it did? */
+static HOT bool
+differs(const struct ht_word *w)
+{
+	return load(w->at) != w->value;
+}
+
 /* The innermost frame from `k` out whose step read another word that has
  * changed, or NULL. */
 static HOT struct known *
 changed_word(const struct ht_memory *m, struct known *k)
 {
 	uint32_t n = k->words & ~FP_LIVE;
+	const struct ht_word *first = m->word, *w = first + n;
 
-	while (n > 0 && likely(load(m->word[n - 1].at) == m->word[n - 1].value))
-		n--;
-	if (likely(n == 0))
+	if (n == 0)
 		return NULL;
-	while ((k[-1].words & ~FP_LIVE) >= n)
+	for (; w > first + 3; w -= 4)
+		if (unlikely(differs(w - 1) || differs(w - 2) ||
+			     differs(w - 3) || differs(w - 4)))
+			break;
+	while (w > first && likely(!differs(w - 1)))
+		w--;
+	if (likely(w == first))
+		return NULL;
+	while (first + (k[-1].words & ~FP_LIVE) >= w)
 		k--;
 	return k;
 }
