@@ -20,6 +20,7 @@
 static const char usage[] =
     "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
     "                 [--addresses] [--lossy] [--unwind NAME]\n"
+    "                 [--delay TIME]\n"
     "                 PROGRAM [ARG...]\n"
     "       ht-record -p PID [--duration TIME] [OPTION...]\n"
     "\n"
@@ -32,6 +33,7 @@ static const char usage[] =
     "                      Ctrl-C or when the time is over\n"
     "      --duration TIME how long to record it (s, unless ms, m or h is\n"
     "                      said)\n"
+    "      --delay TIME    how long to wait before allocations are recorded\n"
     "  -q, --quiet         no statistics at the end\n"
     "      --buffer SIZE   of the ring to the program (default 16M)\n"
     "      --interval MS   between two ticks of the clock (default 10)\n"
@@ -69,11 +71,20 @@ seconds(struct ht_opts *opts)
 static void
 parse(struct options *o, int argc, char *argv[])
 {
-	enum { BUFFER = 256, INTERVAL, ADDRESSES, LOSSY, UNWIND, DURATION };
+	enum {
+		BUFFER = 256,
+		INTERVAL,
+		ADDRESSES,
+		LOSSY,
+		UNWIND,
+		DURATION,
+		DELAY
+	};
 	static const struct ht_opt table[] = {
 	    {"output", 'o', true},
 	    {"pid", 'p', true},
 	    {"duration", DURATION, true},
+	    {"delay", DELAY, true},
 	    {"quiet", 'q', false},
 	    {"buffer", BUFFER, true},
 	    {"interval", INTERVAL, true},
@@ -102,6 +113,8 @@ parse(struct options *o, int argc, char *argv[])
 			    (pid_t)ht_opt_num(&opts, HT_UNIT_NONE, 1, INT_MAX);
 		else if (c == DURATION)
 			o->job.duration_ms = seconds(&opts);
+		else if (c == DELAY)
+			o->job.delay_ms = seconds(&opts);
 		else if (c == BUFFER)
 			o->job.ring.buffer = ht_opt_num(
 			    &opts, HT_UNIT_SIZE, 64 << 10, UINT64_C(16) << 30);

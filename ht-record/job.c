@@ -42,6 +42,7 @@ struct ht_job {
 	struct ht_guardian *guardian; /* NULL: it was launched */
 	struct ht_guarded guarded;
 	int pid_fd;   /* of a process attached to */
+	bool paused;  /* by a signal, or for the delay */
 	bool leaving; /* and to be detached from */
 	bool stopped; /* nobody reads what we write */
 	struct timespec start;
@@ -101,6 +102,7 @@ ht_job_new(
 	j->o = *o;
 	j->o.trace.command = o->program;
 	j->o.trace.attached = o->pid != 0;
+	j->paused = o->delay_ms != 0;
 	j->ring_fd = j->child.go = j->pid_fd = -1;
 	/* Blocked before the first thread: only the loop takes them. */
 	sigemptyset(&j->signals);
@@ -109,6 +111,8 @@ ht_job_new(
 	sigaddset(&j->signals, SIGHUP);
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGQUIT);
+	sigaddset(&j->signals, SIGUSR1);
+	sigaddset(&j->signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &j->signals, NULL);
 	if (o->pid)
 		return new_attached(j, err);
@@ -192,6 +196,20 @@ maybe_let_go(struct ht_job *j)
 		let_go(j, false);
 }
 
+/* ---- pausing ---------------------------------------------------------- */
+
+/* Records or does not, as signals and the delay have it. */
+static void
+watch_pause(struct ht_job *j)
+{
+	if (j->o.delay_ms && ht_clock_now(j->clock) >= j->o.delay_ms) {
+		j->o.delay_ms = 0;
+		j->paused = false;
+	}
+	if (j->drain.trace)
+		ht_trace_pause(j->drain.trace, j->paused);
+}
+
 /* ---- images ----------------------------------------------------------- */
 
 /* The pages of ours that the program has touched, and so has in its RSS. */
@@ -245,6 +263,7 @@ begin_image(struct ht_job *j, struct ht_error *err)
 	j->drain.trace = ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
 	hold(j);
 	ht_trace_begin(j->drain.trace, j->o.argv);
+	watch_pause(j);
 	return 0;
 }
 
@@ -261,6 +280,11 @@ nap(struct ht_job *j, uint64_t us)
 
 	if (sig == -1 || sig == SIGCHLD)
 		return;
+	if (sig == SIGUSR1 || sig == SIGUSR2) {
+		j->paused = sig == SIGUSR2;
+		j->o.delay_ms = 0;
+		return;
+	}
 	if (j->guardian) {
 		j->leaving = true;
 		return;
@@ -330,6 +354,7 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (n == 0 && j->drain.ring)
 			ht_drain_idle(&j->drain);
 		maybe_let_go(j);
+		watch_pause(j);
 		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
@@ -420,6 +445,7 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		if (n == 0)
 			ht_drain_idle(&j->drain);
 		maybe_let_go(j);
+		watch_pause(j);
 		watch_output(j);
 		if (n == DRAIN_MAX)
 			continue;

@@ -17,6 +17,7 @@ struct ht_job_options {
 	char *const *program;  /* the program and its arguments */
 	const char *library;   /* the preload library, or the one to attach */
 	pid_t pid;	       /* attach to this process; 0: launch `program` */
+	uint64_t delay_ms;     /* before allocations are recorded */
 	uint64_t duration_ms;  /* of the recording; 0: to the end */
 	struct ht_found found; /* what the program is to find */
 };

@@ -87,7 +87,7 @@ attached(struct ht_str *text, const struct ht_job_result *r)
 		return;
 	ht_str_addf(text,
 	    "\n  longest stop %" PRIu64 ".%" PRIu64 " ms    frees of blocks "
-	    "from before %s",
+	    "not seen allocated %s",
 	    r->stop_us / 1000, r->stop_us % 1000 / 100,
 	    ht_fmt_count(r->stats.unseen).s);
 	if (r->kept)

@@ -39,6 +39,10 @@ void ht_trace_set_out(struct ht_trace *t, struct ht_out *out);
 /* The lines before the first event, from /proc. `argv` is ht-record's. */
 void ht_trace_begin(struct ht_trace *t, char *const argv[]);
 
+/* From here on allocations are left out, or not any more; frees go on. Writes
+ * that if it is news. */
+void ht_trace_pause(struct ht_trace *t, bool paused);
+
 /* One record. `result` is what is known of a HT_REC_REALLOC: the kind of the
  * record that says how it went, HT_REC_NONE when that is not there yet. */
 void ht_trace_record(
