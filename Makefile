@@ -44,7 +44,7 @@ COMMANDS = ht-aggregate ht-fold ht-massif ht-record ht-symbolize ht-top
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
 preload_src = $(filter-out %/attached.c %/alone.c,$(preload_all))
-attach_src  = $(filter-out %/boot.c %/exec.c,$(preload_all))
+attach_src  = $(filter-out %/boot.c %/child.c %/exec.c,$(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
 preload_obj = $(preload_src:%.c=$(OBJ)/%.o)
 attach_obj  = $(attach_src:%.c=$(OBJ)/attach/%.o)

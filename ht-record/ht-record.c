@@ -20,7 +20,7 @@
 static const char usage[] =
     "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
     "                 [--addresses] [--lossy] [--unwind NAME]\n"
-    "                 [--delay TIME]\n"
+    "                 [--delay TIME] [--follow]\n"
     "                 PROGRAM [ARG...]\n"
     "       ht-record -p PID [--duration TIME] [OPTION...]\n"
     "\n"
@@ -33,6 +33,7 @@ static const char usage[] =
     "                      Ctrl-C or when the time is over\n"
     "      --duration TIME how long to record it (s, unless ms, m or h is\n"
     "                      said)\n"
+    "      --follow        record children too, each into a file of its own\n"
     "      --delay TIME    how long to wait before allocations are recorded\n"
     "  -q, --quiet         no statistics at the end\n"
     "      --buffer SIZE   of the ring to the program (default 16M)\n"
@@ -43,6 +44,7 @@ static const char usage[] =
     "  -h, --help          this text\n"
     "  -V, --version       versions of the tool and of the format\n"
     "\n"
+    "In FILE, %p becomes the pid and %n the name of the program.\n"
     "Without -o the trace goes to stdout and the program's stdout to stderr.\n"
     "If stdout is a terminal the whole job is done: the trace is symbolised\n"
     "and compressed into ht.PROGRAM.PID.gz.\n";
@@ -50,7 +52,7 @@ static const char usage[] =
 struct options {
 	struct ht_job_options job;
 	const char *output;
-	bool quiet;
+	bool quiet, follow;
 };
 
 /* A time in seconds, unless its unit is named. */
@@ -69,6 +71,18 @@ seconds(struct ht_opts *opts)
 }
 
 static void
+check_output(struct ht_opts *opts, const struct options *o)
+{
+	struct ht_error err = {""};
+
+	if (o->output && ht_sink_check(o->output, o->follow, &err) == -1)
+		ht_opt_fail(opts, "%s", err.text);
+	if (o->follow && !o->output && !isatty(STDOUT_FILENO))
+		ht_opt_fail(opts, "with --follow each process has a file of "
+				  "its own: name them, as in -o 't.%%p.zst'");
+}
+
+static void
 parse(struct options *o, int argc, char *argv[])
 {
 	enum {
@@ -78,13 +92,15 @@ parse(struct options *o, int argc, char *argv[])
 		LOSSY,
 		UNWIND,
 		DURATION,
-		DELAY
+		DELAY,
+		FOLLOW
 	};
 	static const struct ht_opt table[] = {
 	    {"output", 'o', true},
 	    {"pid", 'p', true},
 	    {"duration", DURATION, true},
 	    {"delay", DELAY, true},
+	    {"follow", FOLLOW, false},
 	    {"quiet", 'q', false},
 	    {"buffer", BUFFER, true},
 	    {"interval", INTERVAL, true},
@@ -115,6 +131,8 @@ parse(struct options *o, int argc, char *argv[])
 			o->job.duration_ms = seconds(&opts);
 		else if (c == DELAY)
 			o->job.delay_ms = seconds(&opts);
+		else if (c == FOLLOW)
+			o->follow = true;
 		else if (c == BUFFER)
 			o->job.ring.buffer = ht_opt_num(
 			    &opts, HT_UNIT_SIZE, 64 << 10, UINT64_C(16) << 30);
@@ -138,6 +156,10 @@ parse(struct options *o, int argc, char *argv[])
 				   "have to be loaded into the process");
 	if (!o->job.pid && o->job.duration_ms)
 		ht_opt_fail(&opts, "--duration is for -p");
+	if (o->job.pid && o->follow)
+		ht_opt_fail(&opts, "--follow is for a program that is started, "
+				   "not for -p");
+	check_output(&opts, o);
 	if (!o->job.pid && opts.index >= argc)
 		ht_opt_fail(&opts, "no program is named");
 	o->job.program = argv + opts.index;
@@ -197,6 +219,33 @@ library(void)
 	return s.data;
 }
 
+static void
+start_follower(
+    struct options *o, struct ht_follow *follow, const char *symbolize)
+{
+	struct ht_follow_output output = {o->output, symbolize};
+	static struct ht_job_options child;
+	struct ht_error err = {""};
+
+	child = o->job;
+	child.program = NULL;
+	child.delay_ms = 0;
+	if (ht_follow_start(follow, &child, &output, &err) == -1)
+		ht_die(HT_CANNOT, "%s", err.text);
+	o->job.follow = follow;
+}
+
+/* Waits for the children, and tells of them. */
+static void
+end_follower(struct ht_follow *follow, const char *name)
+{
+	size_t n;
+	struct ht_followed *all = ht_follow_end(follow, name, &n);
+
+	ht_report_followed(all, n);
+	free(all);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -208,6 +257,7 @@ main(int argc, char *argv[])
 	struct ht_job_result result;
 	struct ht_sink sink = {0};
 	struct ht_error err = {""};
+	struct ht_follow follow;
 	struct ht_job *job;
 	char *lib, *symbolize, *name;
 	int status = 0, failed = HT_CANNOT;
@@ -239,6 +289,8 @@ main(int argc, char *argv[])
 	symbolize = beside_us("ht-symbolize");
 	o.job.library = lib;
 	sink.whole_job = !o.output && isatty(STDOUT_FILENO);
+	if (o.follow)
+		start_follower(&o, &follow, symbolize);
 	job = ht_job_new(&o.job, !o.output && !sink.whole_job, &err);
 	if (!job)
 		ht_die(failed, "%s", err.text);
@@ -250,9 +302,13 @@ main(int argc, char *argv[])
 	status = ht_job_run(job, sink.out, &result, &err);
 	ht_sink_close(&sink);
 	ht_job_free(job);
+	if (status && o.follow)
+		ht_follow_drop(&follow);
 	if (status)
 		ht_die(status, "%s", err.text);
 	ht_report(&result, name, &sink);
+	if (o.follow)
+		end_follower(&follow, name);
 	free(name);
 	free(lib);
 	free(symbolize);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -45,6 +46,7 @@ struct ht_job {
 	bool paused;  /* by a signal, or for the delay */
 	bool leaving; /* and to be detached from */
 	bool stopped; /* nobody reads what we write */
+	char *exe[2]; /* of an image of a child, and NULL */
 	struct timespec start;
 };
 
@@ -72,6 +74,17 @@ new_spare(struct ht_job *j, struct ht_error *err)
 	return 0;
 }
 
+/* The process records nothing more. */
+static void
+stop(struct ht_job *j)
+{
+	j->stopped = true;
+	if (j->spare)
+		atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
+	if (j->drain.ring)
+		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+}
+
 /* Still nothing is done to the process. */
 static struct ht_job *
 new_attached(struct ht_job *j, struct ht_error *err)
@@ -87,6 +100,25 @@ new_attached(struct ht_job *j, struct ht_error *err)
 	return NULL;
 }
 
+/* It waits for its ring. */
+static struct ht_job *
+new_followed(struct ht_job *j, struct ht_error *err)
+{
+	j->child.pid = j->o.child;
+	j->pid_fd = (int)syscall(SYS_pidfd_open, j->o.child, 0);
+	if (j->pid_fd == -1)
+		ht_error_errno(err, "cannot watch process %d", j->o.child);
+	else
+		j->clock = ht_clock_start(j->o.interval_ms, err);
+	if (j->clock && new_spare(j, err) == 0) {
+		j->server = ht_serve_start(j->ring_fd);
+		ht_serve_allow(j->server, j->child.pid);
+		return j;
+	}
+	ht_job_free(j);
+	return NULL;
+}
+
 struct ht_job *
 ht_job_new(
     const struct ht_job_options *o, bool stdout_is_stderr, struct ht_error *err)
@@ -95,13 +127,15 @@ ht_job_new(
 	struct ht_launch launch = {
 	    .argv = o->program,
 	    .library = o->library,
+	    .follow = o->follow ? o->follow->entry : NULL,
 	    .stdout_is_stderr = stdout_is_stderr,
 	    .found = &o->found,
 	};
 
 	j->o = *o;
-	j->o.trace.command = o->program;
-	j->o.trace.attached = o->pid != 0;
+	if (o->program)
+		j->o.trace.command = o->program;
+	j->o.trace.attached = o->pid != 0 || o->forked;
 	j->paused = o->delay_ms != 0;
 	j->ring_fd = j->child.go = j->pid_fd = -1;
 	/* Blocked before the first thread: only the loop takes them. */
@@ -116,6 +150,8 @@ ht_job_new(
 	sigprocmask(SIG_BLOCK, &j->signals, NULL);
 	if (o->pid)
 		return new_attached(j, err);
+	if (o->child)
+		return new_followed(j, err);
 	j->clock = ht_clock_start(o->interval_ms, err);
 	if (!j->clock || new_spare(j, err) == -1) {
 		ht_job_free(j);
@@ -150,6 +186,7 @@ ht_job_free(struct ht_job *j)
 	ht_trace_free(j->drain.trace);
 	ht_shm_free(j->drain.ring);
 	ht_shm_free(j->spare);
+	free(j->exe[0]);
 	if (j->ring_fd != -1)
 		close(j->ring_fd);
 	if (j->pid_fd != -1)
@@ -159,12 +196,34 @@ ht_job_free(struct ht_job *j)
 
 /* ---- holding a trace back --------------------------------------------- */
 
+/* The output of a process that is followed is there when something is to be
+ * written. */
+static void
+want_out(struct ht_job *j)
+{
+	const struct ht_ring *r = j->drain.ring;
+	char *exe;
+
+	if (j->out)
+		return;
+	exe = ht_memdup((const char *)r + r->heap_at + r->exe, r->exe_len);
+	j->out = j->o.open(j->o.open_arg, exe);
+	free(exe);
+	if (j->out)
+		return;
+	j->out = ht_out_fd(
+	    open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null", HT_PLAIN, 0);
+	stop(j);
+}
+
 static void
 hold(struct ht_job *j)
 {
 	j->hold_fd = memfd_create("ht-hold", MFD_CLOEXEC);
 	if (j->hold_fd != -1)
 		j->hold = ht_out_fd(dup(j->hold_fd), "memory", HT_PLAIN, 0);
+	if (!j->hold)
+		want_out(j);
 	ht_trace_set_out(j->drain.trace, j->hold ? j->hold : j->out);
 }
 
@@ -180,12 +239,15 @@ let_go(struct ht_job *j, bool drop)
 		return;
 	ht_out_close(j->hold, NULL);
 	j->hold = NULL;
+	if (!drop)
+		want_out(j);
 	while (!drop && (n = pread(j->hold_fd, buf, sizeof buf, at)) > 0) {
 		ht_out_write(j->out, buf, (size_t)n);
 		at += n;
 	}
 	close(j->hold_fd);
-	ht_trace_set_out(j->drain.trace, j->out);
+	if (j->out)
+		ht_trace_set_out(j->drain.trace, j->out);
 }
 
 static void
@@ -285,8 +347,8 @@ nap(struct ht_job *j, uint64_t us)
 		j->o.delay_ms = 0;
 		return;
 	}
-	if (j->guardian) {
-		j->leaving = true;
+	if (j->guardian || j->o.child) {
+		j->leaving = j->guardian || sig == SIGTERM;
 		return;
 	}
 	if ((sig == SIGINT || sig == SIGQUIT) && info.si_code == SI_KERNEL)
@@ -318,26 +380,39 @@ has_next_image(const struct ht_job *j, bool ended)
 	       (atomic_load(&j->spare->ready) || ended);
 }
 
+/* A child that is followed executes another program: it is no copy of its
+ * parent any more, and what it was started with says nothing. */
+static void
+end_for_next(struct ht_job *j)
+{
+	const struct ht_ring *r = j->spare;
+
+	end_image(j, HT_END_EXEC, 0, true);
+	if (!j->o.child)
+		return;
+	j->o.trace.attached = false;
+	free(j->exe[0]);
+	j->exe[0] =
+	    ht_memdup((const char *)r + r->heap_at + r->exe, r->exe_len);
+	j->o.trace.command = j->exe;
+}
+
 static int
 next_image(struct ht_job *j, struct ht_error *err)
 {
 	if (j->drain.ring)
-		end_image(j, HT_END_EXEC, 0, true);
+		end_for_next(j);
 	return begin_image(j, err);
 }
 
 static void
 watch_output(struct ht_job *j)
 {
-	if (j->stopped || !ht_out_failed(j->out))
+	if (j->stopped || !j->out || !ht_out_failed(j->out))
 		return;
 	/* Nobody will read it. The program runs on unrecorded. */
-	j->stopped = true;
+	stop(j);
 	j->leaving = j->guardian;
-	if (j->spare)
-		atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
-	if (j->drain.ring)
-		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
 }
 
 static int
@@ -360,7 +435,7 @@ loop(struct ht_job *j, struct ht_error *err)
 		watch_output(j);
 		if (n == DRAIN_MAX)
 			continue;
-		if (ended && n == 0)
+		if ((ended || j->leaving) && n == 0)
 			return 0;
 		us = n ? NAP_MIN_US : us * 2;
 		if (us > NAP_MAX_US)
@@ -538,6 +613,67 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	return out == FAILED ? HT_FAILED : 0;
 }
 
+/* ---- a child that is followed ----------------------------------------- */
+
+/* Its parent is not us. The kernel keeps the status for who has a descriptor
+ * of the process once it is reaped (Linux 6.15); before, /proc shows it. */
+static int
+status_of_other(const struct ht_job *j)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t id[11];
+		int32_t status;
+	} info = {.mask = 1 << 3 /* PIDFD_INFO_EXIT */};
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		info.mask = 1 << 3;
+		if (ioctl(j->pid_fd, _IOWR(0xff, 11, info), &info) == 0 &&
+		    info.mask & 1 << 3)
+			return info.status;
+		status = status_of_zombie(j->child.pid);
+		if (status != -1)
+			break;
+	}
+	return status;
+}
+
+static int
+run_followed(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
+{
+	struct ht_answer answer = {(int)getpid(), j->ring_fd};
+	enum ht_end end = HT_END_STOPPED;
+	bool ended;
+	int status;
+
+	r->status = -1;
+	clock_gettime(CLOCK_MONOTONIC, &j->start);
+	ht_serve_send(j->o.asked, j->ring_fd, &answer, sizeof answer);
+	close(j->o.asked);
+	if (loop(j, err) == -1)
+		return HT_FAILED;
+	if (!j->drain.ring)
+		return 0; /* it did not take it */
+	ended = !j->leaving;
+	if (!ended)
+		stop(j);
+	status = ended ? status_of_other(j) : -1;
+	if (ended && j->drain.exec_pending)
+		end = HT_END_EXEC;
+	else if (status != -1)
+		end = WIFSIGNALED(status) ? HT_END_SIGNAL : HT_END_EXIT;
+	r->status = status;
+	r->ms = us_since(&j->start) / 1000;
+	end_image(j, end,
+	    end == HT_END_SIGNAL ? (uint64_t)WTERMSIG(status)
+	    : end == HT_END_EXIT ? (uint64_t)WEXITSTATUS(status)
+				 : 0,
+	    false);
+	fill_result(j, r);
+	return 0;
+}
+
 int
 ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
     struct ht_error *err)
@@ -548,6 +684,8 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 	j->out = out;
 	if (j->guardian)
 		return run_attached(j, r, err);
+	if (j->o.child)
+		return run_followed(j, r, err);
 	clock_gettime(CLOCK_MONOTONIC, &j->start);
 	status = ht_program_go(&j->child, j->o.program[0], err);
 	j->child.go = -1;
@@ -555,10 +693,7 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 		return status;
 	if (loop(j, err) == -1 || finish(j, r, err) == -1) {
 		/* We cannot go on, the program can. */
-		if (j->spare)
-			atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
-		if (j->drain.ring)
-			atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+		stop(j);
 		ht_warn("%s: recording ends", err->text);
 		while (!has_ended(j))
 			nap(j, NAP_MAX_US);

@@ -354,7 +354,8 @@ set_environment(const struct ht_launch *l, pid_t recorder)
 	    theirs ? theirs : "");
 	setenv("LD_PRELOAD", s.data, 1);
 	ht_str_clear(&s);
-	ht_str_addf(&s, "%d:%d:%d", (int)recorder, l->ring_fd, (int)getpid());
+	ht_str_addf(&s, "%d:%d:%d%s", (int)recorder, l->ring_fd, (int)getpid(),
+	    l->follow ? l->follow : "");
 	setenv(HT_ENV, s.data, 1);
 	ht_str_release(&s);
 }

@@ -39,6 +39,7 @@ void ht_found_note(struct ht_found *f);
 struct ht_launch {
 	char *const *argv;
 	const char *library;   /* to preload */
+	const char *follow;    /* what HT_ENV ends in, "" or NULL: in nothing */
 	int ring_fd;	       /* ours; the child reads it through /proc */
 	bool stdout_is_stderr; /* the trace has our stdout */
 	const struct ht_found *found;

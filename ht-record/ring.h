@@ -328,10 +328,25 @@ struct ht_head {
 };
 
 /* The environment entry that leads the library to its ring:
- * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record> */
+ * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record>, and with --follow
+ * :<name of the follower>:<key>, for any other pid. */
 #define HT_ENV "HT_RECORD"
 /* The abstract socket that passes the ring's descriptor where /proc does not:
  * after the NUL byte this, then <pid of ht-record>-<fd there>. */
 #define HT_SOCKET "ht-record-"
+/* The follower's, which makes a ring for each process that asks: this, then
+ * its name. It is sent a request; what comes back is an answer, with the ring's
+ * descriptor, or the end of the connection: no ring. */
+#define HT_FOLLOW_SOCKET "ht-follow-"
+
+struct ht_request {
+	uint32_t key;	 /* shows that the environment is known */
+	uint32_t forked; /* 1: a forked child, 0: a new image */
+};
+
+/* Where the next image of the process finds its ring. */
+struct ht_answer {
+	int32_t recorder, fd;
+};
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -155,6 +156,116 @@ ht_report(const struct ht_job_result *r, const char *program,
 	attached(&text, r);
 	verification(&text, r);
 	next_step(&text, sink);
+	ht_str_addc(&text, '\n');
+	fwrite(text.data, 1, text.len, stderr);
+	ht_str_release(&text);
+}
+
+/* ---- children that were followed -------------------------------------- */
+
+#define LARGEST 10     /* shown by name */
+#define TRIVIAL 100000 /* bytes at the peak: what libc alone may take */
+
+struct sums {
+	size_t recorded, refused, failed, trivial;
+	uint64_t allocations, lost, verified, differences;
+};
+
+static struct sums
+sum(const struct ht_followed *f, size_t n)
+{
+	struct sums s = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		s.refused += f[i].refused;
+		s.failed += f[i].failed;
+		s.lost += f[i].stats.lost;
+		if (!f[i].recorded)
+			continue;
+		s.recorded++;
+		s.trivial += f[i].stats.peak < TRIVIAL;
+		s.allocations += f[i].stats.allocations;
+		s.verified += f[i].verified;
+		s.differences += f[i].differences;
+	}
+	return s;
+}
+
+/* Recorded ones first, by their peaks; the pid decides. */
+static int
+larger(const void *a, const void *b)
+{
+	const struct ht_followed *x = a, *y = b;
+
+	if (x->recorded != y->recorded)
+		return x->recorded ? -1 : 1;
+	if (x->stats.peak != y->stats.peak)
+		return x->stats.peak > y->stats.peak ? -1 : 1;
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "es";
+}
+
+static void
+row(struct ht_str *text, const struct ht_followed *f)
+{
+	char name[256], file[2048];
+
+	ht_escape(name, sizeof name, f->name, strlen(f->name));
+	ht_escape(file, sizeof file, f->file, strlen(f->file));
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s",
+	    ht_fmt_bytes(f->stats.peak).s, ht_fmt_count(f->stats.allocations).s,
+	    ht_fmt_bytes(f->stats.leaked).s, name, file);
+}
+
+static void
+table(struct ht_str *text, const struct ht_followed *f, const struct sums *s)
+{
+	size_t shown = s->recorded < LARGEST ? s->recorded : LARGEST;
+
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s", "peak", "allocations",
+	    "leaked", "program", "file");
+	for (size_t i = 0; i < shown; i++)
+		row(text, &f[i]);
+	if (s->recorded > shown)
+		ht_str_addf(text, "\n  and %s more, none with a higher peak",
+		    ht_fmt_count(s->recorded - shown).s);
+}
+
+void
+ht_report_followed(struct ht_followed *f, size_t n)
+{
+	struct sums s = sum(f, n);
+	struct ht_str text = {0};
+
+	if (s.refused)
+		ht_warn("%s process%s could not be recorded: at most %d can be "
+			"at a time",
+		    ht_fmt_count(s.refused).s, plural(s.refused),
+		    HT_FOLLOW_MAX);
+	if (s.lost)
+		ht_warn("%s events of children were lost: their numbers are "
+			"too small",
+		    ht_fmt_count(s.lost).s);
+	if (ht_quiet())
+		return;
+	qsort(f, n, sizeof *f, larger);
+	ht_str_addf(&text, "ht-record: followed %s process%s: %s allocations",
+	    ht_fmt_count(s.recorded).s, plural(s.recorded),
+	    ht_fmt_count(s.allocations).s);
+	if (s.trivial)
+		ht_str_addf(&text, "; %s never held as much as %s",
+		    ht_fmt_count(s.trivial).s, ht_fmt_bytes(TRIVIAL).s);
+	if (s.recorded)
+		table(&text, f, &s);
+	if (s.verified + s.differences)
+		ht_str_addf(&text,
+		    "\nverified: %" PRIu64 " stacks, %" PRIu64 " differences",
+		    s.verified + s.differences, s.differences);
 	ht_str_addc(&text, '\n');
 	fwrite(text.data, 1, text.len, stderr);
 	ht_str_release(&text);

@@ -132,8 +132,8 @@ write_command(struct ht_trace *t)
 	ht_evwrite_rest(t->out, buf, len);
 }
 
-static uint32_t
-parent_of(int pid)
+uint32_t
+ht_trace_parent(int pid)
 {
 	char buf[512], *p;
 	size_t len = read_proc(pid, "stat", buf, sizeof buf - 1);
@@ -159,8 +159,9 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 	write_command(t);
 	ht_evwrite_system(t->out, (uint64_t)sysconf(_SC_PAGESIZE),
 	    (uint64_t)sysconf(_SC_PHYS_PAGES));
-	ht_evwrite_process(
-	    t->out, (uint32_t)t->pid, parent_of(t->pid), (uint64_t)time(NULL));
+	ht_evwrite_process(t->out, (uint32_t)t->pid,
+	    t->options.parent ? t->options.parent : ht_trace_parent(t->pid),
+	    (uint64_t)time(NULL));
 	if (t->options.attached)
 		ht_evwrite_attached(t->out);
 }

@@ -16,6 +16,7 @@ struct ht_trace_options {
 	bool addresses;	      /* write the address of each block */
 	bool attached;	      /* it had begun before */
 	char *const *command; /* what was launched */
+	uint32_t parent;      /* its parent's pid; 0: as /proc says */
 };
 
 struct ht_trace_stats {
@@ -33,6 +34,8 @@ struct ht_trace;
  * does not own. */
 struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
     const struct ht_trace_options *o);
+/* The parent of a process, 0 if it is gone. */
+uint32_t ht_trace_parent(int pid);
 /* From now on lines go to `out`. */
 void ht_trace_set_out(struct ht_trace *t, struct ht_out *out);
 

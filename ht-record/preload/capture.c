@@ -20,6 +20,13 @@ static _Atomic bool to_load; /* libunwind, for HT_VERIFY=1 */
 static uint32_t loader_module;
 #endif
 
+void
+ht_capture_renew(void)
+{
+	own_module = atomic_load(
+	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
+}
+
 int
 ht_capture_init(void)
 {
@@ -31,8 +38,7 @@ ht_capture_init(void)
 		strcpy(ht_ring->why, "the unwinder cannot work here");
 		return -1;
 	}
-	own_module = atomic_load(
-	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
+	ht_capture_renew();
 	verify = flags & HT_RING_VERIFY;
 	prefix = back_end == &ht_unwind_rules;
 	prove = !(flags & HT_RING_UNPROVED);
@@ -107,6 +113,19 @@ is_shown(uint32_t frame)
 {
 	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
 			    memory_order_relaxed) != own_module;
+}
+
+bool
+ht_capture_in_hook(struct ht_thread *t, const struct ht_context *from)
+{
+	enum ht_walk_end end;
+	uint32_t *stack;
+	size_t n = walk(t, from, &stack, &end);
+
+	while (n > 0)
+		if (!is_shown(stack[--n]))
+			return true;
+	return false;
 }
 
 static bool

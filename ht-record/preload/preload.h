@@ -33,6 +33,8 @@
 enum ht_on { HT_OFF = 0, HT_ON, HT_NOT_STARTED };
 struct ht_live {
 	_Atomic uint32_t on;
+	_Atomic uint32_t known; /* 0: wiped, so this is a forked child that
+				 * has not asked for a ring yet */
 };
 extern struct ht_live *ht_live;
 
@@ -143,8 +145,32 @@ size_t ht_boot_size(const void *p);
 extern const char *ht_preload_entry, *ht_ring_entry;
 extern int ht_pid; /* of the recorded process */
 
+#ifndef HT_ATTACHED
+/* boot.c: maps the ring behind a descriptor, NULL if it is none. */
+struct ht_ring *ht_boot_map_ring(int fd);
+/* A decimal number, which ends before what is returned. */
+char *ht_put_number(char *p, unsigned n);
+
+/* child.c: with --follow, where to ask for a ring; name 0: children are not
+ * followed. */
+extern struct ht_follower {
+	int name, key;
+} ht_follower;
+/* A ring of this process's own, not claimed yet, and ht_ring_entry that leads
+ * its next image to the one after it. NULL: there is none to be had. */
+struct ht_ring *ht_child_ring(bool forked);
+/* The first hook of a forked child, whose caller is `from`. */
+void ht_child_start(const struct ht_context *from);
+/* thread.c: every state is another process's. */
+void ht_threads_forget(void);
+#endif
+
 /* capture.c: chooses the back end; 0, or -1 and ring->why. */
 int ht_capture_init(void);
+/* The tables are new ones. */
+void ht_capture_renew(void);
+/* Whether a hook of ours is among the callers in `from`. */
+bool ht_capture_in_hook(struct ht_thread *t, const struct ht_context *from);
 /* The node of the stack whose innermost frame is the one in `from`. */
 uint32_t ht_capture_whole(struct ht_thread *t, const struct ht_context *from);
 /* True: where ht_prefix_capture() finds it, no more is asked for. */

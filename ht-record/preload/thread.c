@@ -37,6 +37,18 @@ ht_map_memory(size_t size)
 }
 #endif
 
+#ifndef HT_ATTACHED
+void
+ht_threads_forget(void)
+{
+	/* What it takes stays: a hook that was interrupted may be using it. */
+	pool = NULL;
+	atomic_store(&used, 0);
+	atomic_store(&hand, 0);
+	ht_thread_is(NULL);
+}
+#endif
+
 static int32_t
 own_tid(void)
 {
