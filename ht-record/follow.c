@@ -46,6 +46,7 @@ open_output(void *arg, const char *exe)
 
 	snprintf(w->result.name, sizeof w->result.name, "%s",
 	    slash ? slash + 1 : exe);
+	w->sink.since = w->f->since;
 	w->sink.whole_job = !o->path;
 	if (ht_sink_open(&w->sink, o->path, o->symbolize,
 		*exe ? exe : "unknown", w->result.pid, &err) == 0)
@@ -80,7 +81,7 @@ read_command(pid_t pid, char *buf, size_t size, char *argv[ARGS_MAX + 1])
 static void
 tell(const struct ht_follow *f, const struct ht_followed *r)
 {
-	/* One write, of a file with one position for all. */
+	/* One write, to the end of it, whoever else writes. */
 	if (write(f->results, r, sizeof *r) != (ssize_t)sizeof *r)
 		ht_warn("the statistics of process %d are lost", (int)r->pid);
 }
@@ -312,12 +313,17 @@ ht_follow_start(struct ht_follow *f, const struct ht_job_options *o,
 	sigset_t children;
 	int ends[2];
 
-	*f = (struct ht_follow){.output = *output, .control = -1};
+	*f = (struct ht_follow){
+	    .output = *output,
+	    .control = -1,
+	    .since = time(NULL),
+	};
 	if (getrandom(&f->key, sizeof f->key, 0) != sizeof f->key)
 		return ht_error_errno(err, "cannot make a key");
 	f->key &= (1u << 29) - 1; /* as many digits as the library reads */
 	f->results = memfd_create("ht-followed", MFD_CLOEXEC);
-	if (f->results == -1 || listen_somewhere(f, err) == -1 ||
+	if (f->results == -1 || fcntl(f->results, F_SETFL, O_APPEND) == -1 ||
+	    listen_somewhere(f, err) == -1 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
 		return ht_error_errno(err, "cannot follow children");
 	f->pid = fork();

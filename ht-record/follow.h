@@ -61,6 +61,7 @@ struct ht_follow {
 	int control; /* our end: closed, it stops the recording */
 	int results; /* a file of struct ht_followed */
 	uint32_t key;
+	time_t since; /* it was started */
 	struct ht_follow_output output;
 };
 

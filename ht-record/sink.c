@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,9 +36,9 @@ ht_sink_check(const char *path, bool several, struct ht_error *err)
 	return 0;
 }
 
-/* To be freed. */
+/* To be freed. The pid is the `again`th process of that number. */
 static char *
-file_name(const char *path, const char *program, pid_t pid)
+expand(const char *path, const char *program, pid_t pid, unsigned again)
 {
 	const char *slash = strrchr(program, '/');
 	struct ht_str s = {0};
@@ -46,13 +47,32 @@ file_name(const char *path, const char *program, pid_t pid)
 	for (; *path; path++)
 		if (*path != '%' || !path[1])
 			ht_str_addc(&s, *path);
-		else if (*++path == 'p')
+		else if (*++path == 'p' && again > 1)
+			ht_str_addf(&s, "%d-%u", (int)pid, again);
+		else if (*path == 'p')
 			ht_str_addf(&s, "%d", (int)pid);
 		else if (*path == 'n')
 			ht_str_addz(&s, slash ? slash + 1 : program);
 		else
 			ht_str_addc(&s, *path);
 	return s.data;
+}
+
+/* The same. The kernel gives numbers out again, in a build of some ten thousand
+ * processes: a file that is as young as the recording is another's. */
+static char *
+file_name(
+    const struct ht_sink *s, const char *path, const char *program, pid_t pid)
+{
+	for (unsigned again = 1;; again++) {
+		char *name = expand(path, program, pid, again);
+		struct stat st;
+
+		if (!s->since || stat(name, &st) == -1 ||
+		    !S_ISREG(st.st_mode) || st.st_mtime < s->since)
+			return name;
+		free(name);
+	}
 }
 
 static int
@@ -115,7 +135,7 @@ ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
 {
 	if (s->whole_job || path)
 		s->file =
-		    file_name(s->whole_job ? WHOLE_JOB : path, program, pid);
+		    file_name(s, s->whole_job ? WHOLE_JOB : path, program, pid);
 	if (s->whole_job) {
 		if (open_whole_job(s, symbolize, err) == -1)
 			return -1;

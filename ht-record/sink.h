@@ -7,11 +7,13 @@
 #define HT_SINK_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "libht/out.h"
 
 struct ht_sink {
 	bool whole_job;
+	time_t since;	  /* files not older are not overwritten; 0: all are */
 	char sysroot[32]; /* for the symbolizer; "": none */
 	struct ht_out *out;
 	char *file;	  /* what is written, as the user may name it; NULL:
