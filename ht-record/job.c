@@ -72,7 +72,8 @@ new_spare(struct ht_job *j, struct ht_error *err)
 	return 0;
 }
 
-/* Still nothing is done to the process. */
+/* The image is in the process then, and the ring is ours; it is not hooked yet:
+ * that is for when there is somewhere to write to. */
 static struct ht_job *
 new_attached(struct ht_job *j, struct ht_error *err)
 {
@@ -82,7 +83,11 @@ new_attached(struct ht_job *j, struct ht_error *err)
 	if (j->guardian)
 		j->clock = ht_clock_start(j->o.interval_ms, err);
 	if (j->clock)
+		j->spare = ht_guardian_ring(j->guardian, err);
+	if (j->spare) {
+		ht_clock_own(j->clock, j->spare);
 		return j;
+	}
 	ht_job_free(j);
 	return NULL;
 }
@@ -358,8 +363,10 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
 			continue;
+		}
 		if (ended && n == 0)
 			return 0;
 		us = n ? NAP_MIN_US : us * 2;
@@ -447,8 +454,10 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		maybe_let_go(j);
 		watch_pause(j);
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
 			continue;
+		}
 		if (out != GOES_ON)
 			return out;
 		us = n ? NAP_MIN_US : us * 2;
@@ -522,10 +531,6 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 {
 	enum outcome out;
 
-	j->spare = ht_guardian_ring(j->guardian, err);
-	if (!j->spare)
-		return HT_FAILED;
-	ht_clock_own(j->clock, j->spare);
 	if (begin_image(j, err) == -1 ||
 	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
 		ht_clock_disown(j->clock, j->drain.ring);
