@@ -111,6 +111,36 @@ unlike "$(sed '/^#Q 1/q' t.ht)" '^\+' '--delay: allocations do not'
 kill $pid
 ends_well 'busy'
 
+# --- nothing lost ----------------------------------------------------------
+mkfifo lines
+"$PROG/between" <lines >prog.out 2>prog.err &
+pid=$!
+background $pid
+exec 4>lines
+wait_for 10 'grep -q ready prog.out'
+code >before
+HT_VERIFY=1 "$R" -p $pid -o t.ht 2>err &
+recorder=$!
+background $recorder
+wait_for 20 '! code | cmp -s - before'
+echo >&4
+wait_for 60 'grep -q done prog.out'
+kill -INT $recorder
+wait $recorder
+is $? 0 'counted: attach and detach'
+replay --strict t.ht
+for what in allocations frees total_bytes; do
+	is "$(re $what)" "$(said $what prog.out)" \
+	    "counted: $what as the program counts them"
+done
+is "$(re doubles) $(re lost) $(re leaked)" '0 0 0' \
+    'counted: nothing else'
+like "$(cat err)" '^verified: [0-9]+ stacks, 0 differences' \
+    'counted: every stack is that of libunwind'
+echo >&4
+exec 4>&-
+ends_well 'counted'
+
 # --- asleep -----------------------------------------------------------------
 start "$PROG/asleep" 1
 for i in 1 2 3; do
@@ -173,7 +203,7 @@ if wait_for 10 'grep -q ready prog.out'; then
 	    'namespaces: and reported'
 	like "$(cat t.sym)" '^s [0-9a-f]+ .*steady\.c$' \
 	    'namespaces: files are found'
-	like "$(cat t.sym)" "^#T 1 $(printf %x $pid) 3 app" \
+	like "$(cat t.sym)" "^#T [0-9a-f]+ [0-9a-f]{3,} 3 app" \
 	    'namespaces: threads have their names and ids'
 	find root | sort >after
 	same after before 'namespaces: no file is left'
