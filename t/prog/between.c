@@ -95,8 +95,8 @@ main(int argc, char *argv[])
 	pthread_barrier_wait(&barrier);
 	work(NULL);
 	pthread_barrier_wait(&barrier);
-	printf("allocations %lu\nfrees %lu\ntotal_bytes %lu\ndone\n", allocations,
-	    frees, bytes);
+	printf("allocations %lu\nfrees %lu\ntotal_bytes %lu\ndone\n",
+	    allocations, frees, bytes);
 	fflush(stdout);
 	wait_for_line();
 	for (int i = 0; i < 3; i++)
