@@ -5,10 +5,16 @@
 # make demo        deps, build, record a real program, print its report
 # make test        deps, build, run the tests
 # make bench       measure beside heaptrack
+# make fuzz        libFuzzer (clang) on what reads files: each target, or those
+#                  of FUZZ='evread …', FUZZ_SECONDS (1800) each; what fails is
+#                  left in fuzz/found
 # make install     PREFIX (default /usr/local), DESTDIR
 #
 # make lib         build lib/ only; for programs of another libc on this
 #                  machine with OUT and its compiler, as in CC=musl-gcc
+#
+# ht-html's page is built from packages that npm brings. Where npm is missing,
+# and with NPM= (nothing), all but ht-html is built.
 #
 # OUT=DIR builds into DIR/bin, DIR/lib and DIR/obj; SAN=address,undefined
 # builds the commands with sanitizers; WERROR=1 makes warnings errors; V=1
@@ -23,6 +29,7 @@ say     = $(if $(V)$(quiet),:,echo) "  $(1)	$(patsubst ./%,%,$@)"
 OUT    ?= .
 PREFIX ?= /usr/local
 CC     ?= gcc
+NPM    ?= $(shell command -v npm)
 CFLAGS ?= -O2 -g
 bindir  = $(PREFIX)/bin
 libdir  = $(PREFIX)/lib
@@ -39,7 +46,8 @@ BASE = -std=gnu11 -I. -D_GNU_SOURCE -DHT_VERSION='"$(VERSION)"' $(WARN) \
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer)
 
-COMMANDS = ht-aggregate ht-fold ht-massif ht-record ht-symbolize ht-top
+COMMANDS = ht-aggregate ht-fold ht-html ht-massif ht-record ht-symbolize ht-top
+BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
@@ -53,10 +61,14 @@ cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 libht_libs        = -lz -lzstd -lpthread
 ht-symbolize_libs = -ldw -lelf -liberty
 
-.PHONY: all lib deps deps-test demo test bench install clean progs format
+.PHONY: all lib deps deps-test demo test bench fuzz fuzzers install clean progs \
+        format
 .DELETE_ON_ERROR:
 
-all: $(COMMANDS:%=$(BIN)/%) lib
+all: $(BUILT:%=$(BIN)/%) lib
+ifeq ($(NPM),)
+	@echo "ht-html is left out: it needs npm, which \`make deps' installs"
+endif
 
 lib: $(LIB)/libht-preload.so $(LIB)/libht-attach.so
 
@@ -116,6 +128,31 @@ $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
 	@$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $($*_libs) $(libht_libs)
 
+# ht-html's page: its source is copied, so that npm writes nothing beside it.
+web     = $(OBJ)/ht-html/web
+web_src = $(shell cd ht-html/web && \
+          find . -name node_modules -prune -o -name dist -prune -o -type f -print)
+web_npm = package.json package-lock.json .npmrc
+
+$(web)/node_modules/.package-lock.json: $(web_npm:%=ht-html/web/%)
+	@mkdir -p $(web)
+	@$(call say,NPM)
+	$(Q)cp $^ $(web)
+	$(Q)cd $(web) && $(NPM) ci --no-audit --no-fund --loglevel=error || { \
+	    echo "the packages of ht-html's page could not be had:" \
+	        "\`make NPM=' builds all but ht-html" >&2; exit 1; }
+
+$(web)/dist/page.html: $(web_src:%=ht-html/web/%) \
+    $(web)/node_modules/.package-lock.json
+	@$(call say,PAGE)
+	$(Q)cd ht-html/web && for file in $(web_src); do \
+	    mkdir -p "$(abspath $(web))/$${file%/*}" && \
+	    cp "$$file" "$(abspath $(web))/$$file" || exit; done
+	$(Q)cd $(web) && $(NPM) run --silent build
+
+$(OBJ)/ht-html/page.o: $(web)/dist/page.html
+$(OBJ)/ht-html/page.o: BASE += -DHT_TEMPLATE='"$(web)/dist/page.html"'
+
 # Programs under test: built as users build theirs, by no flag of ours.
 prog_c  = $(patsubst t/prog/%.c,$(OBJ)/prog/%,$(wildcard t/prog/*.c))
 prog_cc = $(patsubst t/prog/%.cc,$(OBJ)/prog/%,$(wildcard t/prog/*.cc))
@@ -141,6 +178,20 @@ $(OBJ)/unit/%: t/unit/%.c $(OBJ)/libht.a
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -o $@ $< $(OBJ)/libht.a -lcmocka \
 	    $(libht_libs)
 
+# A fuzz target is t/fuzz/x.c, for x.c. `make fuzz` builds them, and all that
+# they look at, with coverage and sanitizers in OUT/fuzz.
+fuzzers: $(patsubst t/fuzz/%.c,$(OBJ)/fuzz/%,$(wildcard t/fuzz/*.c))
+
+fuzz_filter_obj = $(filter-out %/main.o,$(call cmd_obj,ht-symbolize))
+fuzz_filter_libs = $(ht-symbolize_libs)
+fuzz_limits_obj = $(addprefix $(OBJ)/ht-top/,limits.o costs.o)
+
+$(OBJ)/fuzz/%: t/fuzz/%.c $$(fuzz_$$*_obj) $(OBJ)/libht.a
+	@mkdir -p $(@D)
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -fsanitize=fuzzer -o $@ $< \
+	    $(fuzz_$*_obj) $(OBJ)/libht.a $(fuzz_$*_libs) $(libht_libs)
+
 deps:
 	@sh t/deps.sh build
 
@@ -162,11 +213,18 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	HT_OUT=$(abspath $(OUT)) sh t/bench/bench.sh
 
+fuzz:
+	@sh t/deps.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) OUT=$(OUT)/fuzz CC=clang \
+	    CFLAGS='-O1 -g -DHT_LINE_MAX=16384' \
+	    SAN=address,undefined,fuzzer-no-link fuzzers
+	@sh t/fuzz/fuzz.sh $(abspath $(OUT))/fuzz $(FUZZ)
+
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
-	install $(COMMANDS:%=$(BIN)/%) $(DESTDIR)$(bindir)
+	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
 	install -m 644 $(LIB)/libht-preload.so $(LIB)/libht-attach.so \
 	    $(DESTDIR)$(libdir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
@@ -177,6 +235,6 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BIN) $(LIB) $(OBJ)
+	rm -rf $(BIN) $(LIB) $(OBJ) $(OUT)/fuzz/obj
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

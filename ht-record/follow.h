@@ -15,7 +15,7 @@
  * writer learns by a pidfd that its process has ended.
  *
  * ht-record ends when the last process that is recorded has, as strace -f does,
- * and not before FOLLOW_QUIET_MS after the program itself: what it left behind
+ * and not before 100 ms after the program itself: what it left behind
  * may be about to ask. A daemon that outlives the program is waited for until
  * ht-record is sent SIGINT, SIGTERM or SIGHUP: then the traces that go on end
  * with `#E stopped`, and the processes run on. So they do when ht-record is

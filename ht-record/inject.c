@@ -2,6 +2,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -702,6 +703,26 @@ is_of_use(struct ht_target *t, bool same, void *arg)
 	return !ht_target_has_memory(t) || ht_target_free_memory(t) == 0;
 }
 
+/* Is it recorded from its start on? A child of such a process has the ring
+ * mapped, too. */
+static bool
+is_launched(struct work *w)
+{
+	struct ht_target *t = &w->t;
+	long pid = status_number(t->remote.pid, t->remote.pid, "NSpid:");
+	struct ht_ring r;
+
+	for (size_t i = 0; i < t->maps.count; i++)
+		if (t->maps.map[i].ring &&
+		    ht_remote_read(
+			&t->remote, t->maps.map[i].start, &r, sizeof r) == 0 &&
+		    r.magic == HT_RING_MAGIC && (long)r.claimed == pid &&
+		    r.alive && !(r.alive & FUTEX_OWNER_DIED) &&
+		    !(r.control & HT_CTL_STOP))
+			return true;
+	return false;
+}
+
 /* Everything but the patches. All threads are stopped, one works. 1: there is
  * an image that will be of use in a moment. */
 static int
@@ -737,7 +758,7 @@ prepare(struct work *w)
 		r = ht_error_errno(w->t.err,
 		    "cannot see the memory of process %d",
 		    (int)w->t.remote.pid);
-	else if (ht_target_images(&w->t, is_in_use, NULL))
+	else if (ht_target_images(&w->t, is_in_use, NULL) || is_launched(w))
 		r = ht_error_set(w->t.err, "process %d is recorded already",
 		    (int)w->t.remote.pid);
 	else

@@ -85,7 +85,8 @@ stop(struct ht_job *j)
 		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
 }
 
-/* Still nothing is done to the process. */
+/* The image is in the process then, and the ring is ours; it is not hooked yet:
+ * that is for when there is somewhere to write to. */
 static struct ht_job *
 new_attached(struct ht_job *j, struct ht_error *err)
 {
@@ -95,7 +96,11 @@ new_attached(struct ht_job *j, struct ht_error *err)
 	if (j->guardian)
 		j->clock = ht_clock_start(j->o.interval_ms, err);
 	if (j->clock)
+		j->spare = ht_guardian_ring(j->guardian, err);
+	if (j->spare) {
+		ht_clock_own(j->clock, j->spare);
 		return j;
+	}
 	ht_job_free(j);
 	return NULL;
 }
@@ -433,8 +438,10 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
 			continue;
+		}
 		if ((ended || j->leaving) && n == 0)
 			return 0;
 		us = n ? NAP_MIN_US : us * 2;
@@ -522,8 +529,10 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		maybe_let_go(j);
 		watch_pause(j);
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
 			continue;
+		}
 		if (out != GOES_ON)
 			return out;
 		us = n ? NAP_MIN_US : us * 2;
@@ -597,10 +606,6 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 {
 	enum outcome out;
 
-	j->spare = ht_guardian_ring(j->guardian, err);
-	if (!j->spare)
-		return HT_FAILED;
-	ht_clock_own(j->clock, j->spare);
 	if (begin_image(j, err) == -1 ||
 	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
 		ht_clock_disown(j->clock, j->drain.ring);

@@ -49,7 +49,8 @@ struct ht_job_result {
 struct ht_job;
 
 /*
- * Prepares the rings, the clock and a child that waits. NULL with *err set.
+ * Prepares the rings, the clock and a child that waits, or the process to be
+ * attached to. NULL with *err set.
  * The child's stdout is joined to stderr if `stdout_is_stderr`.
  */
 struct ht_job *ht_job_new(const struct ht_job_options *o, bool stdout_is_stderr,

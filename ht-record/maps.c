@@ -34,6 +34,7 @@ ht_maps_read(struct ht_maps *m, pid_t pid)
 		map.write = perms[1] == 'w';
 		map.file = inode != 0;
 		map.stack = strstr(line, "[stack]");
+		map.ring = strstr(line, "/memfd:ht-ring ");
 		HT_GROW(m->map, m->cap, m->count + 1);
 		m->map[m->count++] = map;
 	}

@@ -11,7 +11,9 @@
 
 struct ht_map {
 	uint64_t start, end;
-	bool exec, write, file, stack; /* `stack`: the main thread's */
+	bool exec, write, file;
+	bool stack; /* the main thread's */
+	bool ring;  /* of a recording */
 };
 
 struct ht_maps {

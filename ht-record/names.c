@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,31 @@
 #include "ht-record/shm.h"
 #include "libht/evwrite.h"
 #include "libht/mem.h"
+
+static size_t
+read_link(int pid, const char *what, char *to, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+	n = readlink(path, to, size - 1);
+	to[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* The path of the executable, for a program that sees no /proc: from its own
+ * root directory on. To be freed. */
+static char *
+path_from_outside(int pid)
+{
+	char exe[PATH_MAX], root[PATH_MAX];
+	size_t n = read_link(pid, "root", root, sizeof root);
+
+	read_link(pid, "exe", exe, sizeof exe);
+	return ht_strdup(
+	    n > 1 && !strncmp(exe, root, n) && exe[n] == '/' ? exe + n : exe);
+}
 
 void
 ht_names_init(struct ht_names *n, struct ht_ring *ring, int pid)
@@ -21,7 +47,8 @@ ht_names_init(struct ht_names *n, struct ht_ring *ring, int pid)
 	    .pid = pid,
 	    .inner_pid = (int)atomic_load(&ring->claimed),
 	};
-	n->exe = ht_memdup(heap + ring->exe, ring->exe_len);
+	n->exe = ring->exe_len ? ht_memdup(heap + ring->exe, ring->exe_len)
+			       : path_from_outside(pid);
 	n->listed = ht_calloc(HT_MODULES_MAX, 1);
 	n->numbers = 1; /* the main thread's */
 }

@@ -166,11 +166,22 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 		ht_evwrite_attached(t->out);
 }
 
+/* Many may come at once: they are told of together. */
+static void
+write_unseen(struct ht_trace *t)
+{
+	if (t->stats.unseen > t->unseen_told)
+		ht_evwrite_unseen(t->out, t->stats.unseen - t->unseen_told);
+	t->unseen_told = t->stats.unseen;
+}
+
 void
 ht_trace_pause(struct ht_trace *t, bool paused)
 {
-	if (t->paused != paused)
+	if (t->paused != paused) {
+		write_unseen(t);
 		ht_evwrite_pause(t->out, paused);
+	}
 	t->paused = paused;
 }
 
@@ -505,15 +516,6 @@ ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec, size_t n)
 				t->names.slot[ht_rec_thread(&rec[i])].number));
 		ht_blocks_prefetch(&t->blocks, ht_rec_ptr(&rec[i]));
 	}
-}
-
-/* Many may come at once: they are told of together. */
-static void
-write_unseen(struct ht_trace *t)
-{
-	if (t->stats.unseen > t->unseen_told)
-		ht_evwrite_unseen(t->out, t->stats.unseen - t->unseen_told);
-	t->unseen_told = t->stats.unseen;
 }
 
 void

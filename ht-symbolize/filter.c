@@ -88,24 +88,13 @@ number(const char **p, const char *end, uint64_t *v)
 	return true;
 }
 
-/* One space and a string: sized from version 3 on, before that up to the next
- * space (`rest`: the end of the line). */
+/* ` <length> <bytes>` */
 static bool
-string(struct filter *f, const char **p, const char *end, bool rest,
-    const char **text, size_t *len)
+sized(const char **p, const char *end, const char **text, size_t *len)
 {
 	const char *s = *p;
 	uint64_t n;
 
-	if (f->version < 3) {
-		if (s == end || *s++ != ' ')
-			return false;
-		*text = s;
-		s = rest ? NULL : memchr(s, ' ', (size_t)(end - s));
-		*p = s ? s : end;
-		*len = (size_t)(*p - *text);
-		return *len > 0;
-	}
 	if (!number(&s, end, &n) || s == end || *s++ != ' ' ||
 	    n > (uint64_t)(end - s))
 		return false;
@@ -113,6 +102,25 @@ string(struct filter *f, const char **p, const char *end, bool rest,
 	*len = n;
 	*p = s + n;
 	return *p == end || **p == ' ';
+}
+
+/* One space and a string: sized from version 3 on, before that up to the next
+ * space (`rest`: the end of the line). */
+static bool
+string(struct filter *f, const char **p, const char *end, bool rest,
+    const char **text, size_t *len)
+{
+	const char *s = *p;
+
+	if (f->version >= 3)
+		return sized(p, end, text, len);
+	if (s == end || *s++ != ' ')
+		return false;
+	*text = s;
+	s = rest ? NULL : memchr(s, ' ', (size_t)(end - s));
+	*p = s ? s : end;
+	*len = (size_t)(*p - *text);
+	return *len > 0;
 }
 
 /* \n, \0 and \\ are written so in our traces; heaptrack escapes nothing. */
@@ -375,17 +383,29 @@ pass(struct filter *f, const char *p, const char *end)
 	ht_out_write(f->out, p, (size_t)(end - p));
 }
 
+/* `#H <string tool and version>…` of ht-record. */
+static bool
+is_recorder(const char *p, const char *end)
+{
+	static const char recorder[] = "ht-record";
+	const size_t n = sizeof(recorder) - 1;
+	const char *tool;
+	size_t len;
+
+	if (end - p < 2 || p[1] != 'H')
+		return false;
+	p += 2;
+	return sized(&p, end, &tool, &len) && len >= n &&
+	       !memcmp(tool, recorder, n);
+}
+
 /* A trace whose form is not known yet: this line may tell. */
 static void
 tell_form(struct filter *f, const char *p, const char *end)
 {
-	static const char recorder[] = "ht-record";
-
 	switch (*p) {
 	case '#':
-		if (end - p > 3 && p[1] == 'H' &&
-		    memmem(
-			p, (size_t)(end - p), recorder, sizeof(recorder) - 1))
+		if (is_recorder(p, end))
 			f->ours = true;
 		if (end - p > 1 && p[1] == 'B')
 			set_form(f, f->ours ? FORM_OURS : FORM_RAW);

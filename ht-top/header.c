@@ -107,6 +107,30 @@ put_window(const struct report *r)
 	ht_str_release(&s);
 }
 
+/* The filters, as they were given. */
+static void
+put_filters(const struct report *r)
+{
+	const struct ht_query *q = &r->top->query;
+	struct ht_str all = {0}, line = {0};
+	size_t i;
+
+	for (i = 0; i < q->nfilter; i++)
+		ht_str_addf(&all, " %s %s",
+		    q->filter[i].exclude ? "--exclude" : "--filter",
+		    q->filter[i].given);
+	if (q->ignore_fn.n)
+		ht_str_addz(&all, " --ignore-fn");
+	if (all.len) {
+		ht_str_addz(&line, "selected by");
+		ht_fmt_text(&line, all.data, all.len,
+		    r->top->width ? r->top->width - line.len : 0);
+		ht_out_printf(r->out, "%s\n", line.data);
+	}
+	ht_str_release(&all);
+	ht_str_release(&line);
+}
+
 static void
 put_suppressed(const struct report *r)
 {
@@ -266,6 +290,7 @@ print_header(const struct report *r)
 	}
 	put_notices(r, r->later);
 	put_window(r);
+	put_filters(r);
 	if (r->left_out)
 		ht_out_printf(r->out,
 		    "%s launcher%s left out (--all-images shows %s)\n",

@@ -76,14 +76,15 @@ name_size(char *to, size_t size, unsigned i)
 	static const char unit[][3] = {"", "k", "M", "G", "T", "P", "E"};
 	unsigned u = i ? (i - 1) / 10 : 0;
 	unsigned long long from = ht_hist_start(i) >> (10 * u);
+	bool next = 2 * from == 1024;
 
 	if (i < 2)
 		snprintf(to, size, "%llu", from);
 	else if (u == 0)
 		snprintf(to, size, "%llu..%llu", from, 2 * from - 1);
 	else
-		snprintf(to, size, "%llu%s..%llu%s-1", from, unit[u], 2 * from,
-		    unit[u]);
+		snprintf(to, size, "%llu%s..%llu%s-1", from, unit[u],
+		    next ? 1 : 2 * from, unit[u + next]);
 }
 
 /* Ages are in ms, the least of the bucket; the first is what was freed in the

@@ -68,22 +68,12 @@ add_address(struct ht_str *s, const struct report *r, const struct ht_place *p,
 {
 	struct ht_str whole = {0};
 
-	if (p->cut) {
-		ht_str_addz(s, "(cut: no unwind information)");
-	} else if (p->module == 0 && p->known && p->offset) {
-		ht_str_addf(s, "0x%" PRIx64, p->offset);
-	} else if (p->module == 0) {
-		ht_str_addz(s, "(unknown)");
-	} else {
-		ht_str_addz(
-		    &whole, base_name(ht_intern_get(&r->p->text, p->module)));
-		if (!p->symbolised)
-			ht_str_addf(&whole, "+0x%" PRIx64, p->offset);
-		else
-			ht_str_addz(&whole, " (no symbol)");
+	ht_place_label(&whole, r->p, p);
+	if (p->module && !p->cut)
 		ht_fmt_function(s, whole.data, whole.len, width);
-		ht_str_release(&whole);
-	}
+	else
+		ht_str_addz(s, whole.data);
+	ht_str_release(&whole);
 }
 
 /* A file or module by itself: its end says more than its beginning. */

@@ -501,7 +501,8 @@ read_fields(
 	r->p = s->line_end + 1;
 	/* heaptrack's reader looks no further than the class. */
 	if (ht_unlikely(p != s->line_end) &&
-	    (r->t.ours || find_glued(s->line, s->line_end)))
+	    (r->t.ours || memchr(p, '\0', (size_t)(s->line_end - p)) ||
+		find_glued(s->line, s->line_end)))
 		return broken(r);
 	if (v[1] && (v[1] > r->t.nthread || !r->t.thread[v[1] - 1].tid))
 		return reject(
@@ -522,7 +523,7 @@ int
 ht_evread_free(
     struct ht_evread *r, struct ht_event *ev, uint32_t cls, const char *p)
 {
-	int rc = read_fields(r, ev, cls, p);
+	int rc = *p == ' ' ? read_fields(r, ev, cls, p) : 0;
 
 	return rc ? rc : ht_evread_slow(r, ev);
 }
@@ -709,17 +710,20 @@ read_version(
 {
 	struct ht_evread_state *s = r->state;
 	struct cursor c = {text + 1, text + len, false};
-	uint64_t tool, format;
+	uint64_t tool, format = 0;
+	bool good = get_num(&c, &tool) == 0;
 
-	if (get_num(&c, &tool) < 0)
+	/* heaptrack before 1.0.0 wrote one number only. */
+	if (good && c.p == c.end)
+		format = tool == 0x10200 ? 1 : 0;
+	else
+		good = good && get_num(&c, &format) == 0 && get_end(&c) == 0;
+	if (!good)
 		return stop(
 		    r, s->phase == BEFORE && s->errors == 0
 			   ? complain(r, "this is no trace: it does not begin"
 					 " with a 'v' line")
 			   : broken(r));
-	if (get_num(&c, &format) < 0)
-		/* heaptrack before 1.0.0 wrote one number only. */
-		format = tool == 0x10200 ? 1 : 0;
 	if (format > HT_FORMAT)
 		return stop(r,
 		    complain(r,
@@ -1061,10 +1065,10 @@ read_end(struct ht_evread *r, struct cursor *c)
 static int
 read_extension(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
-	char letter = c->p < c->end ? *c->p++ : ' ';
-
+	if (memchr(r->state->line, '\0', (size_t)(c->end - r->state->line)))
+		return broken(r);
 	c->strict = true;
-	switch (letter) {
+	switch (c->p < c->end ? *c->p++ : ' ') {
 	case 'H':
 		return read_tool(r, c, ev);
 	case 'B':
@@ -1357,10 +1361,11 @@ ht_evread_slow(struct ht_evread *r, struct ht_event *ev)
 
 	do {
 		rc = step(r, ev);
-		/* Lines with addresses, and what is not inside a trace, go
-		 * this way each. */
+		/* Lines with addresses, behind a command, and what is not
+		 * inside a trace, go this way each. */
 		r->fast = s->phase == INSIDE && !s->glued[0] && !s->end_due &&
-				  !s->version[0] && r->t.format > 0 &&
+				  !s->version[0] && !s->command &&
+				  r->t.format > 0 &&
 				  (!s->addressed || r->t.ours)
 			      ? r->end
 			      : r->p;

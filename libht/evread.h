@@ -68,7 +68,7 @@ uint64_t ht_evread_events(const struct ht_evread *r);
 int ht_evread_close(struct ht_evread *r);
 
 int ht_evread_slow(struct ht_evread *r, struct ht_event *ev);
-/* A line `- <cls>` that goes on with a space at `p`. */
+/* A line `- <cls>` that goes on at `p`, with a space if it is in order. */
 int ht_evread_free(
     struct ht_evread *r, struct ht_event *ev, uint32_t cls, const char *p);
 

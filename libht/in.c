@@ -16,10 +16,10 @@
 #include "libht/in.h"
 #include "libht/mem.h"
 
-#define CHUNK	  ((size_t)256 << 10) /* bytes read or inflated at a time */
-#define RAW	  ((size_t)128 << 10) /* compressed bytes read at a time */
-#define CHUNKS	  5   /* one with the caller, one being filled */
-#define FOLLOW_MS 100 /* between looks at a file that may grow */
+#define CHUNK	  (HT_LINE_MAX / 4) /* bytes read or inflated at a time */
+#define RAW	  (HT_LINE_MAX / 8) /* compressed bytes read at a time */
+#define CHUNKS	  5		    /* one with the caller, one being filled */
+#define FOLLOW_MS 100		    /* between looks at a file that may grow */
 
 /*
  * A chunk has room for a whole line before its data: the partial line that

@@ -272,7 +272,7 @@ load_profiles(struct loading *g, struct ht_in *in)
 {
 	int rc = -1;
 
-	if (g->l->event)
+	if (g->l->event && !g->l->profiles)
 		ht_warn("%s: this is a profile, and %s needs the trace: its"
 			" events are not in a profile",
 		    ht_in_name(in), ht_name());

@@ -40,6 +40,7 @@ struct ht_load {
 	 * are known at its end. */
 	void (*progress)(void *arg, const struct ht_prof *so_far);
 	void *arg;
+	bool profiles;	   /* `event` is of use, but a profile will do */
 	uint64_t left_out; /* out: launchers' traces */
 };
 

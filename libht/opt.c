@@ -183,6 +183,7 @@ ht_opt_choice(const struct ht_opts *o, const char *const names[])
 void
 ht_opt_fail(const struct ht_opts *o, const char *fmt, ...)
 {
+	const char *end = o->usage;
 	char text[1024];
 	va_list ap;
 
@@ -190,6 +191,11 @@ ht_opt_fail(const struct ht_opts *o, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	ht_warn("%s", text);
-	fputs(o->usage, stderr);
+	/* The synopsis: all of it would push the message off the screen. */
+	do
+		end += strcspn(end, "\n") + 1;
+	while (*end == ' ');
+	fprintf(stderr, "%.*s(%s -h explains the options.)\n",
+	    (int)(end - o->usage), o->usage, ht_name());
 	exit(HT_USAGE);
 }

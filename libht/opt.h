@@ -2,7 +2,7 @@
 /*
  * Options: getopt_long behind one table a command. Level 2. Handles -h (usage
  * on stdout, status 0) and -V (tool version and format version) itself; an
- * unknown option, a missing value: message, usage on stderr, status 2.
+ * unknown option, a missing value: message and synopsis on stderr, status 2.
  */
 #ifndef HT_OPT_H
 #define HT_OPT_H
@@ -37,7 +37,7 @@ uint64_t ht_opt_num(
 /* The value of the last option as one of `names` (ends with NULL): its index.
  * On error lists the names and ends with status 2. */
 int ht_opt_choice(const struct ht_opts *o, const char *const names[]);
-/* Message, usage on stderr, exit 2. */
+/* Message, the usage's synopsis on stderr, exit 2. */
 void ht_opt_fail(const struct ht_opts *o, const char *fmt, ...)
     HT_PRINTF(2, 3) HT_NORETURN;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,28 @@ ht_place(const struct ht_prof *p, uint32_t id)
 	place.offset = f->offset;
 	place.symbolised = f->symbolised;
 	return place;
+}
+
+void
+ht_place_label(
+    struct ht_str *s, const struct ht_prof *p, const struct ht_place *place)
+{
+	const char *path = ht_intern_get(&p->text, place->module);
+	const char *slash = strrchr(path, '/');
+
+	if (place->cut) {
+		ht_str_addz(s, "(cut: no unwind information)");
+	} else if (place->module == 0 && place->known && place->offset) {
+		ht_str_addf(s, "0x%" PRIx64, place->offset);
+	} else if (place->module == 0) {
+		ht_str_addz(s, "(unknown)");
+	} else {
+		ht_str_addz(s, slash && slash[1] ? slash + 1 : path);
+		if (!place->symbolised)
+			ht_str_addf(s, "+0x%" PRIx64, place->offset);
+		else
+			ht_str_addz(s, " (no symbol)");
+	}
 }
 
 /* --- what is folded away ----------------------------------------------------

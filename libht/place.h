@@ -16,6 +16,7 @@
 #include "libht/base.h"
 #include "libht/pattern.h"
 #include "libht/prof.h"
+#include "libht/str.h"
 
 #define HT_PLACE_NONE 0		 /* nothing is known of it */
 #define HT_PLACE_CUT  UINT32_MAX /* the stack could not be followed further */
@@ -33,6 +34,10 @@ struct ht_place {
 };
 
 struct ht_place ht_place(const struct ht_prof *p, uint32_t id);
+/* What stands for the name of one without a function: `libfoo.so+0x1f0`, an
+ * address, or that nothing is known. Not escaped; added to `s`. */
+void ht_place_label(
+    struct ht_str *s, const struct ht_prof *p, const struct ht_place *place);
 
 struct ht_walk {
 	const struct ht_prof *p;

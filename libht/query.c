@@ -14,6 +14,7 @@ enum {
 	OPT_FROM,
 	OPT_TO,
 	OPT_AT,
+	OPT_BUCKET,
 	OPT_ALLOC_FN,
 	OPT_IGNORE_FN,
 	OPT_SUPPRESSIONS,
@@ -30,6 +31,7 @@ const struct ht_opt ht_query_options[] = {
     {"from", OPT_FROM, true},
     {"to", OPT_TO, true},
     {"at", OPT_AT, true},
+    {"bucket", OPT_BUCKET, true},
     {"alloc-fn", OPT_ALLOC_FN, true},
     {"ignore-fn", OPT_IGNORE_FN, true},
     {"suppressions", OPT_SUPPRESSIONS, true},
@@ -88,6 +90,18 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 	    "--%s: '%s' is no time: seconds (1.5), with a unit (300ms, 2m, 1h)"
 	    " or in percent of the run (50%%)",
 	    name, o->value);
+}
+
+static void
+set_bucket(struct ht_query *q, const struct ht_opts *o)
+{
+	struct ht_moment width;
+
+	set_moment(&width, o, "bucket");
+	if (width.percent || width.value == 0)
+		ht_opt_fail(o, "--bucket: '%s' is no width: a time from 1ms on",
+		    o->value);
+	q->bucket = width.value;
 }
 
 /* N, A..B, A.. or ..B */
@@ -150,6 +164,7 @@ add_filter(struct ht_query *q, const struct ht_opts *o, bool exclude)
 		ht_opt_fail(
 		    o, "--%s: more than %d filters", name, HT_QUERY_FILTERS);
 	f = &q->filter[q->nfilter++];
+	f->given = o->value;
 	f->exclude = exclude;
 	f->key = filter_key(o, name, &text);
 	if (f->key == HT_FILTER_SIZE) {
@@ -193,6 +208,9 @@ ht_query_option(struct ht_query *q, const struct ht_opts *o, int letter)
 		set_moment(&q->to, o, "at");
 		q->at = true;
 		break;
+	case OPT_BUCKET:
+		set_bucket(q, o);
+		break;
 	case OPT_ALLOC_FN:
 		add_function(&q->alloc_fn, o, "alloc-fn");
 		break;
@@ -223,6 +241,23 @@ ht_query_option(struct ht_query *q, const struct ht_opts *o, int letter)
 	}
 }
 
+/* The moment, or where the bucket that it is in begins, or ends. */
+static uint64_t
+bucket_start(const struct ht_query *q, uint64_t ms)
+{
+	return q->bucket ? ms - ms % q->bucket : ms;
+}
+
+static uint64_t
+bucket_end(const struct ht_query *q, uint64_t ms)
+{
+	uint64_t over = q->bucket ? ms % q->bucket : 0;
+
+	if (over && __builtin_add_overflow(ms, q->bucket - over, &ms))
+		return UINT64_MAX;
+	return ms;
+}
+
 void
 ht_query_ready(struct ht_query *q, const struct ht_opts *o)
 {
@@ -231,6 +266,12 @@ ht_query_ready(struct ht_query *q, const struct ht_opts *o)
 	if (q->has_from && q->has_to && q->from.percent == q->to.percent &&
 	    q->from.value >= q->to.value)
 		ht_opt_fail(o, "--from is not before --to");
+	if (q->bucket && !ht_query_windowed(q))
+		ht_opt_fail(o, "--bucket goes with --from, --to or --at");
+	if (!q->from.percent)
+		q->from.value = bucket_start(q, q->from.value);
+	if (!q->to.percent)
+		q->to.value = bucket_end(q, q->to.value);
 	if (ht_query_percent(q) && q->follow)
 		ht_opt_fail(o, "--follow: what still grows has no percentages");
 	if (!q->no_builtin)
@@ -267,8 +308,8 @@ void
 ht_query_window(
     const struct ht_query *q, uint64_t runtime_ms, uint64_t *from, uint64_t *to)
 {
-	*from = moment_ms(&q->from, runtime_ms);
-	*to = moment_ms(&q->to, runtime_ms);
+	*from = bucket_start(q, moment_ms(&q->from, runtime_ms));
+	*to = bucket_end(q, moment_ms(&q->to, runtime_ms));
 }
 
 /* --- rows

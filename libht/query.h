@@ -28,6 +28,7 @@ enum ht_filter_key {
 };
 
 struct ht_filter {
+	const char *given; /* the option's value, not a copy */
 	enum ht_filter_key key;
 	bool exclude;
 	struct ht_pattern pattern;
@@ -46,7 +47,8 @@ struct ht_query {
 	struct ht_patterns alloc_fn, ignore_fn;
 	struct ht_moment from, to; /* to: of value UINT64_MAX: the end */
 	bool has_from, has_to;
-	bool at; /* --at: as `to`, and no suppression applies */
+	uint64_t bucket; /* ms: windows are of whole buckets; 0: of any part */
+	bool at;	 /* --at: as `to`, and no suppression applies */
 	struct ht_suppress suppress;
 	bool no_builtin, no_embedded; /* suppressions */
 	bool all_images;	      /* launchers too */
@@ -70,6 +72,9 @@ extern const struct ht_opt ht_query_options[];
 	"N%\n"                                                                 \
 	"      --to T           and before T\n"                                \
 	"      --at T           what was live at T\n"                          \
+	"      --bucket WIDTH   from and to multiples of it, as a page of "    \
+	"ht-html\n"                                                            \
+	"                       has them\n"                                    \
 	"      --alloc-fn NAME  its callers allocate, not it\n"                \
 	"      --ignore-fn NAME leave out what it allocates\n"                 \
 	"      --suppressions FILE      hide these leaks, as LeakSanitizer "   \

@@ -232,14 +232,13 @@ match_frame(struct known *k, uint32_t id)
 	return best;
 }
 
-void
-ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p)
+/* Of each stack what it matches. The array is the caller's. */
+static uint32_t *
+match_stacks(const struct ht_suppress *s, const struct ht_prof *p)
 {
 	struct known k = {.s = s, .p = p};
 	size_t i;
 
-	if (s->n == 0)
-		return;
 	k.text = ht_calloc(p->text.count + 1, sizeof *k.text);
 	k.stack = ht_calloc(p->nstack + 1, sizeof *k.stack);
 	k.stack[0] = NO_MATCH;
@@ -248,14 +247,40 @@ ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p)
 		if (k.stack[i + 1] == NO_MATCH)
 			k.stack[i + 1] = k.stack[p->stack[i].parent];
 	}
+	free(k.text);
+	return k.stack;
+}
+
+bool *
+ht_suppress_stacks(const struct ht_suppress *s, const struct ht_prof *p)
+{
+	bool *yes = ht_calloc(p->nstack + 1, sizeof *yes);
+	uint32_t *stack = match_stacks(s, p);
+	size_t i;
+
+	for (i = 0; i <= p->nstack; i++)
+		yes[i] = stack[i] != NO_MATCH;
+	free(stack);
+	return yes;
+}
+
+void
+ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p)
+{
+	uint32_t *stack;
+	size_t i;
+
+	if (s->n == 0)
+		return;
+	stack = match_stacks(s, p);
 	for (i = 0; i < p->nrow; i++) {
 		struct ht_prof_row *row = &p->row[i];
 		struct ht_suppression *item;
 		uint64_t bytes = ht_times(row->leaked, row->size);
 
-		if (k.stack[row->stack] == NO_MATCH || row->leaked == 0)
+		if (stack[row->stack] == NO_MATCH || row->leaked == 0)
 			continue;
-		item = &s->item[k.stack[row->stack] - 1];
+		item = &s->item[stack[row->stack] - 1];
 		ht_plus(&item->blocks, row->leaked);
 		ht_plus(&item->bytes, bytes);
 		ht_plus(&s->blocks, row->leaked);
@@ -263,6 +288,5 @@ ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p)
 		row->leaked = 0;
 	}
 	ht_prof_sum(p);
-	free(k.text);
-	free(k.stack);
+	free(stack);
 }

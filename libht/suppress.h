@@ -43,6 +43,9 @@ void ht_suppress_builtin(struct ht_suppress *s);
  * and counts it. A leak that several would hide counts for the first of them
  * that matches its innermost frame that any matches. */
 void ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p);
+/* Which stacks that is about: element `id`, 0 … p->nstack. The array is the
+ * caller's. */
+bool *ht_suppress_stacks(const struct ht_suppress *s, const struct ht_prof *p);
 /* Only the first n again, and nothing hidden yet: for another profile. */
 void ht_suppress_restart(struct ht_suppress *s, size_t n);
 bool ht_suppress_match(const char *pattern, const char *name);

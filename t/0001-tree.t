@@ -83,8 +83,8 @@ perl layers.pl <files >bad
 is "$(cat bad)" '' 'each file includes lower levels only'
 
 # --- names -----------------------------------------------------------------
-# t/unit/x.c is the test of x.c.
-is "$(grep -Ev '^t/(data|unit)/' files | sed 's|.*/||' | grep -v '^README$' | sort |
+# t/unit/x.c is the test of x.c, t/fuzz/x.c its fuzzing.
+is "$(grep -Ev '^t/(data|unit|fuzz)/' files | sed 's|.*/||' | grep -v '^README' | sort |
     uniq -d)" '' 'file names are unique in the tree'
 is "$(sed 's|.*/||' files | grep -Ei '^(utils?|helpers?|misc|common)\.[ch]$')" \
     '' 'each helper has a subject'
@@ -93,6 +93,7 @@ is "$(sed 's|.*/||' files | grep -Ei '^(utils?|helpers?|misc|common)\.[ch]$')" \
 while read -r f; do
 	case $f in
 	t/data/*|.gitignore|*.gz|*.zst|*.txt)	continue ;;
+	*/package-lock.json)	continue ;; # written by npm
 	esac
 	# The text itself, if there is one, is no source.
 	case ${f##*/} in COPYING*|LICENSE*) continue ;; esac

@@ -389,6 +389,21 @@ for f in fuzz.*; do
 done
 is $bad 0 "300 damaged traces"
 
+# --- whose trace it is: the tool's name says so, not its command ---
+cat >theirs <<'END'
+v 10400 3
+#H 4 tool ht-record app
+x 8 /bin/app
+m 1 x 0 0 1000
+t 10 0
++ 8 1 7000
+- 7000
+END
+sym theirs
+is $status 0 "a tool that names ht-record: read"
+is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' \
+    "and its addresses are heaptrack's"
+
 # --- usage ---
 sym -h
 is "$status:$(err)" 0: "-h: status, nothing on stderr"

@@ -17,6 +17,7 @@ for bad in --nonsense '-n' '-n x' '-w 5' '-s -1' '-d 1k'; do
 	run "$BIN/ht-top" $bad "$V/example.ht"
 	is "$status" 2 "'$bad' is a wrong usage"
 	like "$(err)" '^usage: ht-top' "'$bad' shows the usage"
+	between 3 "$(err | wc -l)" 12 'which leaves the message on the screen'
 done
 
 run "$BIN/ht-top" nowhere
@@ -58,6 +59,11 @@ run "$BIN/ht-top" --totals --all-images "$V/launcher.ht"
 like "$(out)" '^allocations	3$' "--all-images"
 run "$BIN/ht-top" "$V/launcher.ht"
 like "$(out)" '^1 launcher left out' "the report says so"
+run "$BIN/ht-top" --filter main --exclude size=..8 "$V/example-symbolized.ht"
+like "$(out)" '^selected by --filter main --exclude size=\.\.8$' \
+    'filters are in the header'
+run "$BIN/ht-top" "$V/example-symbolized.ht"
+unlike "$(out)" '^selected' 'only if there are any'
 
 # Frames: main's caller and operator new are folded away.
 run "$BIN/ht-top" -p "$V/inlined.ht"

@@ -18,6 +18,9 @@ to=500 | --at 0.5
 from=50 to=300 | --from 0.05s --to 0.3
 from=333 to=334 | --from 333ms --to 334ms
 from=9999999 | --from 3h
+from=96 to=320 | --from 0.1 --to 0.31 --bucket 16ms
+from=256 to=512 | --from 256ms --to 512ms --bucket 128ms
+to=1024 | --at 1.001 --bucket 64ms
 function=grow | --filter grow
 function=operator== | --filter operator==
 function=xmalloc -function=Parser | --filter function=xmalloc --exclude Parser
@@ -59,6 +62,11 @@ run "$BIN/ht-top" --totals --from "$((end / 4))ms" --to "$((end / 2))ms" r.ht
 cp out want
 run "$BIN/ht-top" --totals --from 25% --to 50% r.ht
 same out want "25% to 50%"
+width=$((end / 8 + 1))
+run "$BIN/ht-top" --totals --from "${width}ms" --to "$((2 * width))ms" r.ht
+cp out snapped
+run "$BIN/ht-top" --totals --from 15% --to 24% --bucket ${width}ms r.ht
+same out snapped "of whole buckets"
 gzip <r.ht >r.gz
 run "$BIN/ht-top" --totals --from 25% --to 50% r.gz
 same out want "of a compressed file"
@@ -109,6 +117,10 @@ done <<'END'
 --at -1|is no time
 --at 1 --to 2|--at goes with
 --from 2 --to 1|not before
+--bucket 16ms|goes with --from, --to or --at
+--from 1 --bucket 0|is no width
+--from 1 --bucket 5%|is no width
+--from 1 --bucket x|is no time
 --suppressions nowhere|cannot open 'nowhere'
 --follow --to 50%|no percentages
 END

@@ -28,6 +28,8 @@ make               make            make             make        make
 <libelf.h>         libelf-dev      elfutils-libelf-devel libelf elfutils-dev
 <libiberty/demangle.h> libiberty-dev binutils-devel binutils    binutils-dev
 libunwind.so.8     libunwind8      libunwind        libunwind   libunwind
+node               nodejs          nodejs           nodejs      nodejs
+npm                npm             nodejs-npm       npm         npm
 END
 		;;
 	demo)
@@ -63,6 +65,7 @@ kwriteconfig5      libkf5config-bin kf5-kconfig-core kconfig5    kconfig5
 zstd               zstd            zstd             zstd        zstd
 git                git             git              git         git
 gdb                gdb             gdb              gdb         gdb
+chromium           chromium        chromium         chromium    chromium
 redis-server       redis-server    redis            redis       redis
 redis-cli          redis-tools     redis            redis       redis
 redis-benchmark    redis-tools     redis            redis       redis

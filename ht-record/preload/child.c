@@ -17,12 +17,14 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/publish.h"
 
 #define PATIENCE 10 /* seconds: so long the program waits for a ring */
+#define NAPS_MAX (PATIENCE * 5000) /* of 0.1 ms and what a sleep costs */
 
 struct ht_follower ht_follower;
 
@@ -136,13 +138,11 @@ take_ring(struct ht_ring *r)
 	ht_slots.mask = ((uint64_t)1 << r->shift) - 1;
 	ht_frames_init(r);
 	ht_capture_renew();
-	ht_threads_forget();
+	ht_threads_inherit();
 }
 
-/* Only this thread exists; others that it starts meanwhile find recording off
- * and leave everything alone. */
 static void
-join(const struct ht_context *from)
+join(const struct ht_context *from, int tid)
 {
 	struct ht_ring *r, *old = ht_ring;
 	struct ht_thread *t;
@@ -161,19 +161,39 @@ join(const struct ht_context *from)
 		atomic_store(&r->ready, 2);
 		return;
 	}
-	munmap(old, old->size);
+	/* If this is the thread that forked, nobody is left who could be using
+	 * the old one. */
+	if (tid == ht_pid)
+		munmap(old, old->size);
 	atomic_store(&ht_live->on, HT_ON);
-	ht_publish(t, HT_REC_THREAD, (uint64_t)syscall(SYS_gettid), 0, 0);
+	ht_threads_announce();
 	atomic_store(&r->ready, 1);
 }
 
+/* Other threads wait for who asks, so that nothing of theirs is missed; its own
+ * signal handlers do not. */
 void
 ht_child_start(const struct ht_context *from)
 {
+	struct timespec nap = {.tv_nsec = 100000};
 	int saved = errno;
+	uint32_t nobody = 0, tid;
 
 	/* What the parent was forbidden, its child is. */
-	if (!atomic_exchange(&ht_live->known, 1) && !ht_no_calls())
-		join(from);
+	if (!ht_no_calls()) {
+		tid = (uint32_t)syscall(SYS_gettid);
+		if (atomic_compare_exchange_strong(
+			&ht_live->known, &nobody, tid)) {
+			join(from, (int)tid);
+			atomic_store(&ht_live->known, 1);
+		}
+		for (int i = 0; nobody != tid && i < NAPS_MAX &&
+				atomic_load(&ht_live->known) != 1;
+		     i++)
+			syscall(SYS_nanosleep, &nap, NULL);
+		/* It left by a longjmp out of a signal handler. */
+		if (nobody != tid)
+			atomic_store(&ht_live->known, 1);
+	}
 	errno = saved;
 }

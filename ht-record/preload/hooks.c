@@ -66,7 +66,7 @@ enter_slow(const uintptr_t *frame)
 	if (atomic_load(&ht_live->on) == HT_NOT_STARTED)
 		ht_boot_start();
 #ifndef HT_ATTACHED
-	if (!atomic_load(&ht_live->known) && ht_follower.name) {
+	if (atomic_load(&ht_live->known) != 1 && ht_follower.name) {
 		struct ht_context from = caller(frame);
 
 		ht_child_start(&from);

@@ -33,8 +33,9 @@
 enum ht_on { HT_OFF = 0, HT_ON, HT_NOT_STARTED };
 struct ht_live {
 	_Atomic uint32_t on;
-	_Atomic uint32_t known; /* 0: wiped, so this is a forked child that
-				 * has not asked for a ring yet */
+	/* 1, or in a forked child, where it was wiped: 0 until it asks for
+	 * a ring, then, till it has an answer, the tid of who asks. */
+	_Atomic uint32_t known;
 };
 extern struct ht_live *ht_live;
 
@@ -161,8 +162,10 @@ extern struct ht_follower {
 struct ht_ring *ht_child_ring(bool forked);
 /* The first hook of a forked child, whose caller is `from`. */
 void ht_child_start(const struct ht_context *from);
-/* thread.c: every state is another process's. */
-void ht_threads_forget(void);
+/* thread.c, in a forked child: every state is as new, for a new ring; and the
+ * ring is told of them. */
+void ht_threads_inherit(void);
+void ht_threads_announce(void);
 #endif
 
 /* capture.c: chooses the back end; 0, or -1 and ring->why. */

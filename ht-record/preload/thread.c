@@ -39,13 +39,30 @@ ht_map_memory(size_t size)
 
 #ifndef HT_ATTACHED
 void
-ht_threads_forget(void)
+ht_threads_inherit(void)
 {
-	/* What it takes stays: a hook that was interrupted may be using it. */
-	pool = NULL;
-	atomic_store(&used, 0);
-	atomic_store(&hand, 0);
-	ht_thread_is(NULL);
+	uint32_t n = atomic_load(&used);
+
+	/* Which of them is the thread that forked is not known; all are kept
+	 * for it, so that nobody takes the one that it goes on with. */
+	for (uint32_t i = 0; i < n; i++) {
+		struct ht_thread *t = &pool[i];
+
+		t->tail = t->pos = 0;
+		t->guard = NULL;
+		ht_prefix_forget(t);
+		atomic_store(&t->tid, ht_pid);
+	}
+}
+
+void
+ht_threads_announce(void)
+{
+	uint32_t n = atomic_load(&used);
+
+	for (uint32_t i = 0; i < n; i++)
+		ht_publish(&pool[i], HT_REC_THREAD,
+		    (uint64_t)atomic_load(&pool[i].tid), 0, 0);
 }
 #endif
 

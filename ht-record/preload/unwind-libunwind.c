@@ -50,6 +50,7 @@
 #pragma weak dlsym
 #pragma weak dlinfo
 #pragma weak dlerror
+#pragma weak pthread_setspecific
 #endif
 
 #define OWN_FRAMES_MAX 32
@@ -177,7 +178,13 @@ our_tls_get_addr(const uint64_t *index)
 static int
 our_setspecific(pthread_key_t key, const void *value)
 {
+#ifdef HT_ATTACHED
+	/* That of the image is known before `unw` is filled in again. */
+	return key < 32 && pthread_setspecific ? pthread_setspecific(key, value)
+					       : 0;
+#else
 	return key < 32 ? unw.setspecific(key, value) : 0;
+#endif
 }
 
 #define TLS_GET_ADDR "__tls_get_addr"

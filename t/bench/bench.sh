@@ -13,6 +13,9 @@
 #
 # Prints tables; leaves them as bench.txt, bench.tsv (for machines) and
 # bench.svg (a plot), and all that was measured as raw.tsv.
+#
+# The reports alone over a trace of 60 million events:
+#	BENCH=top HT_BENCH_SCALE=4.5 make bench
 
 set -u
 LC_ALL=C
@@ -63,7 +66,7 @@ export PATH
 trap 'rm -rf "$dir/run"' EXIT
 trap 'exit 130' INT TERM HUP
 
-for command in ht-record ht-symbolize ht-top; do
+for command in ht-record ht-symbolize ht-top ht-html; do
 	[ -x "$HT_OUT/bin/$command" ] || die "no $command in $HT_OUT/bin: make"
 done
 for command in heaptrack heaptrack_print zstd gzip perl; do
@@ -263,7 +266,6 @@ bench_top() {
 	fact top ours events "$(awk -F '\t' -v n="$big" '$2 == n &&
 	    $3 == "ht" && $4 == "events" { print $5 }' "$dir/raw.tsv")"
 	for round in $rounds; do
-		[ "$round" -gt 3 ] && break
 		for how in plain zst; do
 			command_as top "print-$how" "$round" \
 			    "exec heaptrack_print $theirs.$how >out"
@@ -271,7 +273,9 @@ bench_top() {
 			    "exec ht-top $theirs.$how >out"
 		done
 		command_as top top-ours "$round" "exec ht-top $ours.plain >out"
+		command_as top html-ours "$round" "exec ht-html $ours.plain >out"
 	done
+	fact top html bytes "$(wc -c <"$dir/run/out")"
 	rm -f "$theirs.plain" "$ours.plain"
 }
 

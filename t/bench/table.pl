@@ -65,6 +65,9 @@ while (<$in>) {
 		$open->{$key} = $v[0];
 	}
 }
+# What was recorded only to have a trace for the reports says nothing itself.
+delete @run{grep { $run{$_}{heaptrack} && !$run{$_}{native} } @names};
+@names = grep { $run{$_} } @names;
 open my $out, '>', $tsv or die "$tsv: $!\n";
 print $out join("\t", qw(section name what value low high unit budget met)),
     "\n";
@@ -400,6 +403,10 @@ if ($run{top}) {
 	my $n = $fact{'top ours'}{events};
 	part('ht-top on ours, plain', 'M events/s', 1, 60, '>=',
 	    each_run('top', 'top-ours', sub { $n / $_[0]{wall} * 1e3 }));
+	part('ht-html on ours, plain', 'M events/s', 1, undef, '',
+	    each_run('top', 'html-ours', sub { $n / $_[0]{wall} * 1e3 }));
+	part("ht-html, a page of " . count($n) . ' events', 'MB', 2, 10, '<=',
+	    $fact{'top html'}{bytes} / 1e6);
 }
 for my $mode (qw(heaptrack ht-raw ht)) {
 	part("start-up: recording true, $title{$mode}", 'ms', 1,

@@ -3,6 +3,7 @@
  * Reads what `objdump -d -w` prints and says of which instructions ht thinks
  * otherwise than objdump: by their length, or by where they jump.
  */
+/* LINK: -I. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

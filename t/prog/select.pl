@@ -61,6 +61,7 @@ sub clock {
 		$open = 1;
 		$peak_ms = undef;
 		look();
+		$peak_ms = $from;
 	}
 	$shut = 1 if $ms >= $to;
 }
