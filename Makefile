@@ -50,9 +50,12 @@ COMMANDS = ht-aggregate ht-fold ht-html ht-massif ht-record ht-symbolize ht-top
 BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 
 libht_src   = $(wildcard libht/*.c)
-preload_src = $(wildcard ht-record/preload/*.c)
+preload_all = $(wildcard ht-record/preload/*.c)
+preload_src = $(filter-out %/attached.c %/alone.c,$(preload_all))
+attach_src  = $(filter-out %/boot.c %/child.c %/exec.c,$(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
 preload_obj = $(preload_src:%.c=$(OBJ)/%.o)
+attach_obj  = $(attach_src:%.c=$(OBJ)/attach/%.o)
 cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 
 libht_libs        = -lz -lzstd -lpthread
@@ -67,7 +70,7 @@ ifeq ($(NPM),)
 	@echo "ht-html is left out: it needs npm, which \`make deps' installs"
 endif
 
-lib: $(LIB)/libht-preload.so
+lib: $(LIB)/libht-preload.so $(LIB)/libht-attach.so
 
 # Everything in the preload library is hidden unless a hook says otherwise. A
 # hook's frame is looked at by what it calls, so it stays until that is done; no
@@ -89,6 +92,14 @@ $(OBJ)/ht-record/preload/%.o: ht-record/preload/%.c Makefile
 	@$(call say,CC)
 	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
 
+# The same for a program that runs already: no loader will see it, so it has
+# no TLS and is linked with nothing.
+$(OBJ)/attach/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(PRELOAD) -DHT_ATTACHED -fno-builtin \
+	    -fno-tree-loop-distribute-patterns -c -o $@ $<
+
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@$(call say,CC)
@@ -103,6 +114,13 @@ $(LIB)/libht-preload.so: $(preload_obj)
 	@$(call say,LD)
 	$(Q)$(CC) -shared -Wl,-soname,libht-preload.so -Wl,-z,now -Wl,-z,defs \
 	    -Wl,-z,nodelete -Wl,--eh-frame-hdr -o $@ $^ -Wl,--as-needed -ldl
+
+$(LIB)/libht-attach.so: $(attach_obj)
+	@mkdir -p $(@D)
+	@$(call say,LD)
+	$(Q)$(CC) -shared -nostdlib -Wl,-soname,libht-attach.so -Wl,-z,now \
+	    -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--eh-frame-hdr \
+	    -Wl,-e,ht_head -o $@ $^
 
 .SECONDEXPANSION:
 $(COMMANDS:%=$(BIN)/%): $(BIN)/%: $$(call cmd_obj,%) $(OBJ)/libht.a
@@ -207,7 +225,8 @@ install: all
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
 	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
-	install -m 644 $(LIB)/libht-preload.so $(DESTDIR)$(libdir)
+	install -m 644 $(LIB)/libht-preload.so $(LIB)/libht-attach.so \
+	    $(DESTDIR)$(libdir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 man/*.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 man/*.7 $(DESTDIR)$(mandir)/man7

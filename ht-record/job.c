@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ht-record/drain.h"
+#include "ht-record/guardian.h"
 #include "ht-record/job.h"
 #include "ht-record/serve.h"
 #include "libht/event.h"
@@ -34,7 +40,13 @@ struct ht_job {
 	int hold_fd;
 	sigset_t signals;
 	struct ht_child child;
+	struct ht_guardian *guardian; /* NULL: it was launched */
+	struct ht_guarded guarded;
+	int pid_fd;   /* of a process attached to */
+	bool paused;  /* by a signal, or for the delay */
+	bool leaving; /* and to be detached from */
 	bool stopped; /* nobody reads what we write */
+	char *exe[2]; /* of an image of a child, and NULL */
 	struct timespec start;
 };
 
@@ -62,6 +74,56 @@ new_spare(struct ht_job *j, struct ht_error *err)
 	return 0;
 }
 
+/* The process records nothing more. */
+static void
+stop(struct ht_job *j)
+{
+	j->stopped = true;
+	if (j->spare)
+		atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
+	if (j->drain.ring)
+		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+}
+
+/* The image is in the process then, and the ring is ours; it is not hooked yet:
+ * that is for when there is somewhere to write to. */
+static struct ht_job *
+new_attached(struct ht_job *j, struct ht_error *err)
+{
+	j->child.pid = j->o.pid;
+	j->pid_fd = (int)syscall(SYS_pidfd_open, j->o.pid, 0);
+	j->guardian = ht_guardian_new(j->o.pid, j->o.library, &j->o.ring, err);
+	if (j->guardian)
+		j->clock = ht_clock_start(j->o.interval_ms, err);
+	if (j->clock)
+		j->spare = ht_guardian_ring(j->guardian, err);
+	if (j->spare) {
+		ht_clock_own(j->clock, j->spare);
+		return j;
+	}
+	ht_job_free(j);
+	return NULL;
+}
+
+/* It waits for its ring. */
+static struct ht_job *
+new_followed(struct ht_job *j, struct ht_error *err)
+{
+	j->child.pid = j->o.child;
+	j->pid_fd = (int)syscall(SYS_pidfd_open, j->o.child, 0);
+	if (j->pid_fd == -1)
+		ht_error_errno(err, "cannot watch process %d", j->o.child);
+	else
+		j->clock = ht_clock_start(j->o.interval_ms, err);
+	if (j->clock && new_spare(j, err) == 0) {
+		j->server = ht_serve_start(j->ring_fd);
+		ht_serve_allow(j->server, j->child.pid);
+		return j;
+	}
+	ht_job_free(j);
+	return NULL;
+}
+
 struct ht_job *
 ht_job_new(
     const struct ht_job_options *o, bool stdout_is_stderr, struct ht_error *err)
@@ -70,13 +132,17 @@ ht_job_new(
 	struct ht_launch launch = {
 	    .argv = o->program,
 	    .library = o->library,
+	    .follow = o->follow ? o->follow->entry : NULL,
 	    .stdout_is_stderr = stdout_is_stderr,
 	    .found = &o->found,
 	};
 
 	j->o = *o;
-	j->o.trace.command = o->program;
-	j->ring_fd = j->child.go = -1;
+	if (o->program)
+		j->o.trace.command = o->program;
+	j->o.trace.attached = o->pid != 0 || o->forked;
+	j->paused = o->delay_ms != 0;
+	j->ring_fd = j->child.go = j->pid_fd = -1;
 	/* Blocked before the first thread: only the loop takes them. */
 	sigemptyset(&j->signals);
 	sigaddset(&j->signals, SIGCHLD);
@@ -84,7 +150,13 @@ ht_job_new(
 	sigaddset(&j->signals, SIGHUP);
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGQUIT);
+	sigaddset(&j->signals, SIGUSR1);
+	sigaddset(&j->signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &j->signals, NULL);
+	if (o->pid)
+		return new_attached(j, err);
+	if (o->child)
+		return new_followed(j, err);
 	j->clock = ht_clock_start(o->interval_ms, err);
 	if (!j->clock || new_spare(j, err) == -1) {
 		ht_job_free(j);
@@ -111,6 +183,7 @@ ht_job_free(struct ht_job *j)
 {
 	if (!j)
 		return;
+	ht_guardian_free(j->guardian);
 	ht_serve_stop(j->server);
 	if (j->child.go != -1)
 		ht_program_drop(&j->child);
@@ -118,12 +191,35 @@ ht_job_free(struct ht_job *j)
 	ht_trace_free(j->drain.trace);
 	ht_shm_free(j->drain.ring);
 	ht_shm_free(j->spare);
+	free(j->exe[0]);
 	if (j->ring_fd != -1)
 		close(j->ring_fd);
+	if (j->pid_fd != -1)
+		close(j->pid_fd);
 	free(j);
 }
 
 /* ---- holding a trace back --------------------------------------------- */
+
+/* The output of a process that is followed is there when something is to be
+ * written. */
+static void
+want_out(struct ht_job *j)
+{
+	const struct ht_ring *r = j->drain.ring;
+	char *exe;
+
+	if (j->out)
+		return;
+	exe = ht_memdup((const char *)r + r->heap_at + r->exe, r->exe_len);
+	j->out = j->o.open(j->o.open_arg, exe);
+	free(exe);
+	if (j->out)
+		return;
+	j->out = ht_out_fd(
+	    open("/dev/null", O_WRONLY | O_CLOEXEC), "/dev/null", HT_PLAIN, 0);
+	stop(j);
+}
 
 static void
 hold(struct ht_job *j)
@@ -131,6 +227,8 @@ hold(struct ht_job *j)
 	j->hold_fd = memfd_create("ht-hold", MFD_CLOEXEC);
 	if (j->hold_fd != -1)
 		j->hold = ht_out_fd(dup(j->hold_fd), "memory", HT_PLAIN, 0);
+	if (!j->hold)
+		want_out(j);
 	ht_trace_set_out(j->drain.trace, j->hold ? j->hold : j->out);
 }
 
@@ -146,12 +244,15 @@ let_go(struct ht_job *j, bool drop)
 		return;
 	ht_out_close(j->hold, NULL);
 	j->hold = NULL;
+	if (!drop)
+		want_out(j);
 	while (!drop && (n = pread(j->hold_fd, buf, sizeof buf, at)) > 0) {
 		ht_out_write(j->out, buf, (size_t)n);
 		at += n;
 	}
 	close(j->hold_fd);
-	ht_trace_set_out(j->drain.trace, j->out);
+	if (j->out)
+		ht_trace_set_out(j->drain.trace, j->out);
 }
 
 static void
@@ -160,6 +261,20 @@ maybe_let_go(struct ht_job *j)
 	if (j->hold && (ht_clock_now(j->clock) >= HOLD_MS ||
 			   ht_out_bytes(j->hold) >= HOLD_BYTES))
 		let_go(j, false);
+}
+
+/* ---- pausing ---------------------------------------------------------- */
+
+/* Records or does not, as signals and the delay have it. */
+static void
+watch_pause(struct ht_job *j)
+{
+	if (j->o.delay_ms && ht_clock_now(j->clock) >= j->o.delay_ms) {
+		j->o.delay_ms = 0;
+		j->paused = false;
+	}
+	if (j->drain.trace)
+		ht_trace_pause(j->drain.trace, j->paused);
 }
 
 /* ---- images ----------------------------------------------------------- */
@@ -210,11 +325,12 @@ begin_image(struct ht_job *j, struct ht_error *err)
 	j->spare = NULL;
 	j->drain = (struct ht_drain){.ring = ring, .clock = j->clock};
 	ht_clock_set(j->clock, ring, j->child.pid);
-	if (new_spare(j, err) == -1)
+	if (!j->guardian && new_spare(j, err) == -1)
 		return -1;
 	j->drain.trace = ht_trace_new(j->out, ring, j->child.pid, &j->o.trace);
 	hold(j);
 	ht_trace_begin(j->drain.trace, j->o.argv);
+	watch_pause(j);
 	return 0;
 }
 
@@ -231,6 +347,15 @@ nap(struct ht_job *j, uint64_t us)
 
 	if (sig == -1 || sig == SIGCHLD)
 		return;
+	if (sig == SIGUSR1 || sig == SIGUSR2) {
+		j->paused = sig == SIGUSR2;
+		j->o.delay_ms = 0;
+		return;
+	}
+	if (j->guardian || j->o.child) {
+		j->leaving = j->guardian || sig == SIGTERM;
+		return;
+	}
 	if ((sig == SIGINT || sig == SIGQUIT) && info.si_code == SI_KERNEL)
 		return;
 	kill(j->child.pid, sig);
@@ -240,7 +365,12 @@ static bool
 has_ended(const struct ht_job *j)
 {
 	siginfo_t info = {0};
+	struct pollfd p = {j->pid_fd, POLLIN, 0};
 
+	if (j->pid_fd != -1)
+		return poll(&p, 1, 0) == 1;
+	if (j->guardian)
+		return kill(j->child.pid, 0) == -1 && errno == ESRCH;
 	return waitid(P_PID, (id_t)j->child.pid, &info,
 		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == j->child.pid;
@@ -251,28 +381,43 @@ has_ended(const struct ht_job *j)
 static bool
 has_next_image(const struct ht_job *j, bool ended)
 {
-	return atomic_load(&j->spare->claimed) &&
+	return j->spare && atomic_load(&j->spare->claimed) &&
 	       (atomic_load(&j->spare->ready) || ended);
+}
+
+/* A child that is followed executes another program: it is no copy of its
+ * parent any more, and what it was started with says nothing. */
+static void
+end_for_next(struct ht_job *j)
+{
+	const struct ht_ring *r = j->spare;
+
+	end_image(j, HT_END_EXEC, 0, true);
+	if (!j->o.child)
+		return;
+	j->o.trace.attached = false;
+	free(j->exe[0]);
+	j->exe[0] =
+	    ht_memdup((const char *)r + r->heap_at + r->exe, r->exe_len);
+	j->o.trace.command = j->exe;
 }
 
 static int
 next_image(struct ht_job *j, struct ht_error *err)
 {
 	if (j->drain.ring)
-		end_image(j, HT_END_EXEC, 0, true);
+		end_for_next(j);
 	return begin_image(j, err);
 }
 
 static void
 watch_output(struct ht_job *j)
 {
-	if (j->stopped || !ht_out_failed(j->out))
+	if (j->stopped || !j->out || !ht_out_failed(j->out))
 		return;
 	/* Nobody will read it. The program runs on unrecorded. */
-	j->stopped = true;
-	atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
-	if (j->drain.ring)
-		atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+	stop(j);
+	j->leaving = j->guardian;
 }
 
 static int
@@ -289,17 +434,111 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (n == 0 && j->drain.ring)
 			ht_drain_idle(&j->drain);
 		maybe_let_go(j);
+		watch_pause(j);
 		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
 			continue;
-		if (ended && n == 0)
+		}
+		if ((ended || j->leaving) && n == 0)
 			return 0;
 		us = n ? NAP_MIN_US : us * 2;
 		if (us > NAP_MAX_US)
 			us = NAP_MAX_US;
 		nap(j, ended ? 1 : us);
+	}
+}
+
+/* ---- a process that was running --------------------------------------- */
+
+/* Has it executed another program? Then what was put into it is gone. */
+static bool
+has_executed(const struct ht_job *j)
+{
+	uint64_t magic = 0;
+	struct iovec here = {&magic, sizeof magic};
+	struct iovec there = {(void *)j->guarded.head, sizeof magic};
+
+	return process_vm_readv(j->child.pid, &here, 1, &there, 1, 0) !=
+		   sizeof magic ||
+	       magic != HT_HEAD_MAGIC;
+}
+
+/* How it ended, as waitpid gives it, if that can still be known; else -1. */
+static int
+status_of_zombie(pid_t pid)
+{
+	char path[64], buf[1024], *p;
+	int fd, status = -1;
+	ssize_t n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd != -1) {
+		n = read(fd, buf, sizeof buf - 1);
+		close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+	p = strrchr(buf, ')');
+	/* The last field, if it is still that process. */
+	if (p && p[1] && (p[2] == 'Z' || p[2] == 'X') &&
+	    (p = strrchr(buf, ' ')))
+		status = atoi(p);
+	return status;
+}
+
+enum outcome { GOES_ON, IS_DETACHED, HAS_EXECUTED, HAS_ENDED, FAILED };
+
+static enum outcome
+watch(struct ht_job *j, struct ht_error *err)
+{
+	if (has_ended(j))
+		return HAS_ENDED;
+	if (has_executed(j) && !has_ended(j))
+		return HAS_EXECUTED;
+	if (j->o.duration_ms && ht_clock_now(j->clock) >= j->o.duration_ms)
+		j->leaving = true;
+	if (j->leaving)
+		ht_guardian_withdraw(j->guardian);
+	switch (ht_guardian_done(j->guardian, &j->guarded, err)) {
+	case 0:
+		return GOES_ON;
+	case 1:
+		return IS_DETACHED;
+	default:
+		return has_ended(j) ? HAS_ENDED : FAILED;
+	}
+}
+
+static enum outcome
+loop_attached(struct ht_job *j, struct ht_error *err)
+{
+	enum outcome out = GOES_ON;
+	uint64_t us = NAP_MIN_US;
+
+	for (;;) {
+		size_t n;
+
+		if (out == GOES_ON)
+			out = watch(j, err);
+		n = ht_drain(&j->drain, DRAIN_MAX);
+		if (n == 0)
+			ht_drain_idle(&j->drain);
+		maybe_let_go(j);
+		watch_pause(j);
+		watch_output(j);
+		if (n == DRAIN_MAX) {
+			nap(j, 0); /* hear signals all the same */
+			continue;
+		}
+		if (out != GOES_ON)
+			return out;
+		us = n ? NAP_MIN_US : us * 2;
+		if (us > NAP_MAX_US)
+			us = NAP_MAX_US;
+		nap(j, us);
 	}
 }
 
@@ -338,6 +577,108 @@ finish(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	return 0;
 }
 
+static void
+finish_attached(struct ht_job *j, struct ht_job_result *r, enum outcome out)
+{
+	int status = out == HAS_ENDED ? status_of_zombie(j->child.pid) : 0;
+	enum ht_end end = out == HAS_EXECUTED	? HT_END_EXEC
+			  : out != HAS_ENDED	? HT_END_DETACHED
+			  : status == -1	? HT_END_STOPPED
+			  : WIFSIGNALED(status) ? HT_END_SIGNAL
+						: HT_END_EXIT;
+
+	end_image(j, end,
+	    WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status)
+				: (uint64_t)WEXITSTATUS(status),
+	    false);
+	r->ms = us_since(&j->start) / 1000;
+	r->status = status;
+	r->pid = j->child.pid;
+	r->detached = end == HT_END_DETACHED;
+	r->stop_us = j->guarded.stop_us;
+	r->kept = j->guarded.kept;
+	fill_result(j, r);
+	r->unrecorded_exec = out == HAS_EXECUTED;
+}
+
+static int
+run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
+{
+	enum outcome out;
+
+	if (begin_image(j, err) == -1 ||
+	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
+		ht_clock_disown(j->clock, j->drain.ring);
+		return HT_FAILED;
+	}
+	atomic_store(&j->drain.ring->ready, 1);
+	clock_gettime(CLOCK_MONOTONIC, &j->start);
+	out = loop_attached(j, err);
+	finish_attached(j, r, out);
+	return out == FAILED ? HT_FAILED : 0;
+}
+
+/* ---- a child that is followed ----------------------------------------- */
+
+/* Its parent is not us. The kernel keeps the status for who has a descriptor
+ * of the process once it is reaped (Linux 6.15); before, /proc shows it. */
+static int
+status_of_other(const struct ht_job *j)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t id[11];
+		int32_t status;
+	} info = {.mask = 1 << 3 /* PIDFD_INFO_EXIT */};
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		info.mask = 1 << 3;
+		if (ioctl(j->pid_fd, _IOWR(0xff, 11, info), &info) == 0 &&
+		    info.mask & 1 << 3)
+			return info.status;
+		status = status_of_zombie(j->child.pid);
+		if (status != -1)
+			break;
+	}
+	return status;
+}
+
+static int
+run_followed(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
+{
+	struct ht_answer answer = {(int)getpid(), j->ring_fd};
+	enum ht_end end = HT_END_STOPPED;
+	bool ended;
+	int status;
+
+	r->status = -1;
+	clock_gettime(CLOCK_MONOTONIC, &j->start);
+	ht_serve_send(j->o.asked, j->ring_fd, &answer, sizeof answer);
+	close(j->o.asked);
+	if (loop(j, err) == -1)
+		return HT_FAILED;
+	if (!j->drain.ring)
+		return 0; /* it did not take it */
+	ended = !j->leaving;
+	if (!ended)
+		stop(j);
+	status = ended ? status_of_other(j) : -1;
+	if (ended && j->drain.exec_pending)
+		end = HT_END_EXEC;
+	else if (status != -1)
+		end = WIFSIGNALED(status) ? HT_END_SIGNAL : HT_END_EXIT;
+	r->status = status;
+	r->ms = us_since(&j->start) / 1000;
+	end_image(j, end,
+	    end == HT_END_SIGNAL ? (uint64_t)WTERMSIG(status)
+	    : end == HT_END_EXIT ? (uint64_t)WEXITSTATUS(status)
+				 : 0,
+	    false);
+	fill_result(j, r);
+	return 0;
+}
+
 int
 ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
     struct ht_error *err)
@@ -346,6 +687,10 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 
 	*r = (struct ht_job_result){0};
 	j->out = out;
+	if (j->guardian)
+		return run_attached(j, r, err);
+	if (j->o.child)
+		return run_followed(j, r, err);
 	clock_gettime(CLOCK_MONOTONIC, &j->start);
 	status = ht_program_go(&j->child, j->o.program[0], err);
 	j->child.go = -1;
@@ -353,10 +698,7 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 		return status;
 	if (loop(j, err) == -1 || finish(j, r, err) == -1) {
 		/* We cannot go on, the program can. */
-		if (j->spare)
-			atomic_fetch_or(&j->spare->control, HT_CTL_STOP);
-		if (j->drain.ring)
-			atomic_fetch_or(&j->drain.ring->control, HT_CTL_STOP);
+		stop(j);
 		ht_warn("%s: recording ends", err->text);
 		while (!has_ended(j))
 			nap(j, NAP_MAX_US);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +12,43 @@
 #include "libht/evwrite.h"
 #include "libht/mem.h"
 
+static size_t
+read_link(int pid, const char *what, char *to, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+	n = readlink(path, to, size - 1);
+	to[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* The path of the executable, for a program that sees no /proc: from its own
+ * root directory on. To be freed. */
+static char *
+path_from_outside(int pid)
+{
+	char exe[PATH_MAX], root[PATH_MAX];
+	size_t n = read_link(pid, "root", root, sizeof root);
+
+	read_link(pid, "exe", exe, sizeof exe);
+	return ht_strdup(
+	    n > 1 && !strncmp(exe, root, n) && exe[n] == '/' ? exe + n : exe);
+}
+
 void
 ht_names_init(struct ht_names *n, struct ht_ring *ring, int pid)
 {
 	const char *heap = (const char *)ring + ring->heap_at;
 
-	*n = (struct ht_names){.ring = ring, .pid = pid};
-	n->exe = ht_memdup(heap + ring->exe, ring->exe_len);
+	*n = (struct ht_names){
+	    .ring = ring,
+	    .pid = pid,
+	    .inner_pid = (int)atomic_load(&ring->claimed),
+	};
+	n->exe = ring->exe_len ? ht_memdup(heap + ring->exe, ring->exe_len)
+			       : path_from_outside(pid);
 	n->listed = ht_calloc(HT_MODULES_MAX, 1);
 	n->numbers = 1; /* the main thread's */
 }
@@ -254,6 +286,46 @@ thread_name(const struct ht_names *n, int tid, char name[16])
 	name[len > 0 ? len : 0] = '\0';
 }
 
+/* The tid as we see it of a thread that calls itself `tid`: another where the
+ * program lives in a pid namespace of its own. */
+static int
+outer_tid(const struct ht_names *n, int tid)
+{
+	char path[300], buf[4096], *p, *end;
+	struct dirent *e;
+	int found = 0;
+	DIR *dir;
+
+	if (n->inner_pid == 0 || n->inner_pid == n->pid)
+		return tid;
+	if (tid == n->inner_pid)
+		return n->pid;
+	snprintf(path, sizeof path, "/proc/%d/task", n->pid);
+	dir = opendir(path);
+	while (dir && !found && (e = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof path, "/proc/%d/task/%s/status", n->pid,
+		    e->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		buf[fread(buf, 1, sizeof buf - 1, f)] = '\0';
+		fclose(f);
+		/* "NSpid:", then the tid in each namespace, outermost first. */
+		if ((p = strstr(buf, "\nNSpid:")) &&
+		    (end = strchr(p + 1, '\n'))) {
+			*end = '\0';
+			p = strrchr(p, '\t');
+			if (p && atoi(p) == tid)
+				found = atoi(e->d_name);
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return found ? found : tid;
+}
+
 void
 ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid)
 {
@@ -263,7 +335,7 @@ ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid)
 
 	if (number && number < HT_THREAD_MAX)
 		n->number[number].taken = false;
-	n->slot[slot] = (struct ht_slot){.tid = tid};
+	n->slot[slot] = (struct ht_slot){.tid = outer_tid(n, tid)};
 }
 
 static uint32_t

@@ -25,7 +25,7 @@ struct ht_number {
 
 struct ht_names {
 	struct ht_ring *ring;
-	int pid;
+	int pid, inner_pid; /* as we see it; as it sees itself */
 	char *exe;	    /* path of the executable */
 	uint32_t *stack_of; /* node -> stack id; 0: not written yet */
 	size_t stack_cap;

@@ -169,7 +169,7 @@ machine_name(unsigned machine)
 	}
 }
 
-/* 0, or -1 with *err set. */
+/* 0, or -1 with *err set, to a sentence about `name`. */
 static int
 check_elf(const char *name, const struct image *f, struct ht_error *err)
 {
@@ -187,7 +187,7 @@ check_elf(const char *name, const struct image *f, struct ht_error *err)
 	if (eh->e_machine != us.e_machine ||
 	    eh->e_ident[EI_CLASS] != us.e_ident[EI_CLASS])
 		return ht_error_set(err,
-		    "cannot record '%s': it is a program for %s, and this "
+		    "cannot record %s: it is a program for %s, and this "
 		    "ht-record is for %s",
 		    name, machine_name(eh->e_machine),
 		    machine_name(us.e_machine));
@@ -198,13 +198,13 @@ check_elf(const char *name, const struct image *f, struct ht_error *err)
 	}
 	if (!interpreter || !dynamic)
 		return ht_error_set(err,
-		    "cannot record '%s': it is statically linked, so no "
+		    "cannot record %s: it is statically linked, so no "
 		    "library can be loaded into it",
 		    name);
 	san = sanitizer(f, dynamic);
 	if (san)
 		return ht_error_set(err,
-		    "cannot record '%s': it is built with %s, which replaces "
+		    "cannot record %s: it is built with %s, which replaces "
 		    "malloc itself: build it without -fsanitize to record it",
 		    name, san);
 	return 0;
@@ -259,29 +259,69 @@ check_script(
 				    : 0;
 }
 
+/* Maps a file of more than 4 bytes; size 0: it cannot be. */
+static struct image
+map_image(int fd)
+{
+	struct image f = {0};
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 4) {
+		f.size = (size_t)st.st_size;
+		f.data = mmap(NULL, f.size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (f.data == MAP_FAILED)
+			f.size = 0;
+	}
+	return f;
+}
+
+static bool
+is_elf(const struct image *f)
+{
+	return f->size >= sizeof(ElfW(Ehdr)) &&
+	       !memcmp(f->data, ELFMAG, SELFMAG);
+}
+
 static int
 check_file(const char *name, const char *path, int depth, struct ht_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
 	struct image f = {0};
-	struct stat st;
+	struct ht_str quoted = {0};
 
 	if (fd == -1)
 		return 0; /* executable, not readable: execve will tell */
 	r = check_rights(path, fd, err);
-	if (r == 0 && fstat(fd, &st) == 0 && st.st_size > 4) {
-		f.size = (size_t)st.st_size;
-		f.data = mmap(NULL, f.size, PROT_READ, MAP_PRIVATE, fd, 0);
-	}
+	if (r == 0)
+		f = map_image(fd);
 	close(fd);
-	if (!f.size || f.data == MAP_FAILED)
+	if (!f.size)
 		return r;
+	ht_str_addf(&quoted, "'%s'", depth ? path : name);
 	if (!memcmp(f.data, "#!", 2))
 		r = check_script(name, &f, depth, err);
-	else if (!memcmp(f.data, ELFMAG, SELFMAG) &&
-		 f.size >= sizeof(ElfW(Ehdr)))
-		r = check_elf(depth ? path : name, &f, err);
+	else if (is_elf(&f))
+		r = check_elf(quoted.data, &f, err);
+	ht_str_release(&quoted);
 	munmap((void *)f.data, f.size);
+	return r;
+}
+
+int
+ht_program_check_running(
+    const char *name, const char *path, struct ht_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
+	struct image f;
+
+	if (fd == -1)
+		return 0; /* its memory will tell */
+	f = map_image(fd);
+	close(fd);
+	if (is_elf(&f))
+		r = check_elf(name, &f, err);
+	if (f.size)
+		munmap((void *)f.data, f.size);
 	return r;
 }
 
@@ -314,7 +354,8 @@ set_environment(const struct ht_launch *l, pid_t recorder)
 	    theirs ? theirs : "");
 	setenv("LD_PRELOAD", s.data, 1);
 	ht_str_clear(&s);
-	ht_str_addf(&s, "%d:%d:%d", (int)recorder, l->ring_fd, (int)getpid());
+	ht_str_addf(&s, "%d:%d:%d%s", (int)recorder, l->ring_fd, (int)getpid(),
+	    l->follow ? l->follow : "");
 	setenv(HT_ENV, s.data, 1);
 	ht_str_release(&s);
 }

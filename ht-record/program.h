@@ -18,6 +18,11 @@
  */
 int ht_program_check(const char *name, struct ht_error *err);
 
+/* The same of the file `path` that a process executes, which messages call
+ * `name`: 0, or -1 with *err set. */
+int ht_program_check_running(
+    const char *name, const char *path, struct ht_error *err);
+
 /* What ht-record changes for itself and the program is to find as it was. */
 struct ht_found {
 	sigset_t blocked;
@@ -34,6 +39,7 @@ void ht_found_note(struct ht_found *f);
 struct ht_launch {
 	char *const *argv;
 	const char *library;   /* to preload */
+	const char *follow;    /* what HT_ENV ends in, "" or NULL: in nothing */
 	int ring_fd;	       /* ours; the child reads it through /proc */
 	bool stdout_is_stderr; /* the trace has our stdout */
 	const struct ht_found *found;

@@ -273,11 +273,80 @@ _Static_assert(
 _Static_assert(HT_STACK_BITS + HT_SIZE_BITS + HT_THREAD_BITS == 64, "w0");
 _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
 
+/*
+ * The library in a program that was running already: an image of it, put there
+ * by the recorder, known to no loader. Its ELF header's entry is the address
+ * of this. What begins with "in:" the recorder writes before `start` is run.
+ */
+#define HT_HEAD_MAGIC  0x3164616568746800u /* "\0hthead1" */
+#define HT_HOOKS_MAX   16
+#define HT_PATCHES_MAX HT_HOOKS_MAX
+#define HT_MOVED_MAX   64 /* bytes that moved instructions take */
+#define HT_NEAR_MAX    4
+#define HT_AUXV_MAX    32
+
+/* A function that is hooked. */
+struct ht_hook {
+	char name[24];
+	uint64_t hook; /* where calls are to go */
+	uint64_t real; /* address of the word that says what it calls; or 0 */
+};
+
+/* A jump over the entry of a function. */
+struct ht_patch {
+	uint64_t at;	/* 0: none */
+	uint64_t moved; /* the function's first instructions, and on */
+	uint8_t old[8], new[8];
+	uint8_t size;  /* bytes of `old` and `new` in use */
+	uint8_t taken; /* bytes of the function that were moved */
+	uint8_t count; /* instructions moved; where each began and is */
+	uint8_t from[6], to[6];
+	uint8_t pad[7];
+};
+
+struct ht_area {
+	uint64_t start, size; /* size 0: none */
+};
+
+struct ht_head {
+	uint64_t magic;
+	uint64_t start; /* int (void): 0, or -1 and the ring's `why` */
+	uint64_t call;	/* calls rax, then makes the system call at `done` */
+	uint64_t done;
+	uint64_t live; /* page of the word that says "recording" */
+	uint32_t hooks;
+	uint32_t patched; /* 1: the patches are in place */
+	struct ht_hook hook[HT_HOOKS_MAX];
+	struct ht_patch patch[HT_PATCHES_MAX];
+	struct ht_area image, ring, arena; /* in: mapped memory */
+	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */
+	uint64_t generation;		   /* in: another for each attach */
+	uint64_t auxv[2 * HT_AUXV_MAX];	   /* in: type and value, to type 0 */
+	uint64_t main_thread; /* in: thread pointer of the main thread, or 0 */
+	char label[16], ring_name[16]; /* of the memory, for people */
+	uint64_t tid_at; /* in: where libc keeps a thread's tid, from there */
+};
+
 /* The environment entry that leads the library to its ring:
- * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record> */
+ * HT_RECORD=<pid of ht-record>:<fd there>:<pid to record>, and with --follow
+ * :<name of the follower>:<key>, for any other pid. */
 #define HT_ENV "HT_RECORD"
 /* The abstract socket that passes the ring's descriptor where /proc does not:
  * after the NUL byte this, then <pid of ht-record>-<fd there>. */
 #define HT_SOCKET "ht-record-"
+/* The follower's, which makes a ring for each process that asks: this, then
+ * its name. It is sent a request; what comes back is an answer, with the ring's
+ * descriptor, or the end of the connection: no ring. */
+#define HT_FOLLOW_SOCKET "ht-follow-"
+
+struct ht_request {
+	uint32_t key;	 /* shows that the environment is known */
+	uint32_t forked; /* 1: a forked child, 0: a new image */
+};
+
+/* Where the next image of the process finds its ring. */
+struct ht_answer {
+	int32_t recorder, fd;
+};
 
 #endif

@@ -18,15 +18,14 @@ struct ht_server {
 	_Atomic int pid;
 };
 
-static void
-send_ring(const struct ht_server *s, int to)
+void
+ht_serve_send(int to, int ring_fd, const void *data, size_t size)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
-	char byte = 'r';
-	struct iovec iov = {&byte, 1};
+	struct iovec iov = {(void *)data, size};
 	struct msghdr m = {
 	    .msg_iov = &iov,
 	    .msg_iovlen = 1,
@@ -38,7 +37,7 @@ send_ring(const struct ht_server *s, int to)
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &s->ring_fd, sizeof(int));
+	memcpy(CMSG_DATA(c), &ring_fd, sizeof(int));
 	sendmsg(to, &m, MSG_NOSIGNAL);
 }
 
@@ -54,7 +53,7 @@ run(void *arg)
 
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 		    peer.pid == atomic_load(&s->pid))
-			send_ring(s, fd);
+			ht_serve_send(fd, s->ring_fd, "r", 1);
 		close(fd);
 	}
 	return NULL;

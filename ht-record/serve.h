@@ -16,6 +16,8 @@ struct ht_server;
 struct ht_server *ht_serve_start(int ring_fd);
 /* The process that may ask. */
 void ht_serve_allow(struct ht_server *s, pid_t pid);
+/* Sends a ring's descriptor, and some bytes, by a connection. */
+void ht_serve_send(int to, int ring_fd, const void *data, size_t size);
 void ht_serve_stop(struct ht_server *s);
 
 #endif

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ht-record/shm.h"
@@ -50,7 +51,8 @@ plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
 	struct rlimit as;
 	uint64_t most = UINT64_MAX;
 
-	if (getrlimit(RLIMIT_AS, &as) == 0 && as.rlim_cur != RLIM_INFINITY)
+	if (prlimit(o->pid, RLIMIT_AS, NULL, &as) == 0 &&
+	    as.rlim_cur != RLIM_INFINITY)
 		most = as.rlim_cur / 4;
 	r->frame_max = FRAME_MAX;
 	r->node_max = NODE_MAX;
@@ -75,27 +77,13 @@ plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
 	r->magic = HT_RING_MAGIC;
 }
 
-static int
-memory_file(uint64_t size)
-{
-	int fd = memfd_create("ht-ring", MFD_CLOEXEC);
-
-	if (fd != -1 && ftruncate(fd, (off_t)size) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 struct ht_ring *
-ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
+ht_shm_fill(const struct ht_ring_options *o, int file, struct ht_error *err)
 {
 	struct ht_ring plan = {0}, *r;
-	int file;
 
 	plan_ring(&plan, o);
-	file = memory_file(plan.size);
-	if (file == -1) {
+	if (ftruncate(file, (off_t)plan.size) == -1) {
 		if (errno == EFBIG)
 			ht_error_set(err,
 			    "cannot make the ring: the limit on "
@@ -107,15 +95,45 @@ ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
 	    MAP_SHARED | MAP_NORESERVE, file, 0);
 	if (r == MAP_FAILED) {
 		ht_error_errno(err, "cannot map the ring");
-		close(file);
 		return NULL;
 	}
 	*r = plan;
-	if (*fd == -1) {
+	return r;
+}
+
+struct ht_ring *
+ht_shm_new(const struct ht_ring_options *o, int *fd, struct ht_error *err)
+{
+	int file = memfd_create("ht-ring", MFD_CLOEXEC);
+	struct ht_ring *r;
+
+	if (file == -1) {
+		ht_error_errno(err, "cannot make the ring");
+		return NULL;
+	}
+	r = ht_shm_fill(o, file, err);
+	if (r && *fd == -1) {
 		*fd = file;
-	} else {
+		return r;
+	}
+	if (r)
 		dup3(file, *fd, O_CLOEXEC);
-		close(file);
+	close(file);
+	return r;
+}
+
+struct ht_ring *
+ht_shm_map(int file, struct ht_error *err)
+{
+	struct stat st;
+	struct ht_ring *r = MAP_FAILED;
+
+	if (fstat(file, &st) == 0)
+		r = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_NORESERVE, file, 0);
+	if (r == MAP_FAILED) {
+		ht_error_errno(err, "cannot map the ring");
+		return NULL;
 	}
 	return r;
 }

@@ -9,6 +9,7 @@
 struct ht_ring_options {
 	uint64_t buffer; /* bytes of records, rounded up to a power of two */
 	uint32_t flags;	 /* HT_RING_* */
+	int pid;	 /* whose address space has to hold it; 0: ours */
 };
 
 /*
@@ -18,6 +19,11 @@ struct ht_ring_options {
  */
 struct ht_ring *ht_shm_new(
     const struct ht_ring_options *o, int *fd, struct ht_error *err);
+/* The same in memory file `file`, which is empty and stays the caller's. */
+struct ht_ring *ht_shm_fill(
+    const struct ht_ring_options *o, int file, struct ht_error *err);
+/* Maps a ring that another process has made there. */
+struct ht_ring *ht_shm_map(int file, struct ht_error *err);
 void ht_shm_free(struct ht_ring *ring);
 
 static inline struct ht_rec *

@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,22 +13,74 @@
 #include "libht/mem.h"
 #include "libht/str.h"
 
-/* ht.PROGRAM.PID.gz, in the current directory; to be freed. */
+#define WHOLE_JOB "ht.%n.%p.gz" /* in the current directory */
+
+int
+ht_sink_check(const char *path, bool several, struct ht_error *err)
+{
+	bool pid = false;
+
+	for (const char *p = path; (p = strchr(p, '%')); p += 2) {
+		if (!p[1] || !strchr("pn%", p[1]))
+			return ht_error_set(err,
+			    "'%s': after a %% there can be p (the pid), n (the "
+			    "program's name) or another %%",
+			    path);
+		pid |= p[1] == 'p';
+	}
+	if (several && !pid)
+		return ht_error_set(err,
+		    "'%s': each process has a file of its own with --follow, "
+		    "so its name needs a %%p, which becomes the pid",
+		    path);
+	return 0;
+}
+
+/* To be freed. The pid is the `again`th process of that number. */
 static char *
-file_name(const char *program, pid_t pid)
+expand(const char *path, const char *program, pid_t pid, unsigned again)
 {
 	const char *slash = strrchr(program, '/');
 	struct ht_str s = {0};
 
-	ht_str_addf(&s, "ht.%s.%d.gz", slash ? slash + 1 : program, (int)pid);
+	ht_str_addz(&s, "");
+	for (; *path; path++)
+		if (*path != '%' || !path[1])
+			ht_str_addc(&s, *path);
+		else if (*++path == 'p' && again > 1)
+			ht_str_addf(&s, "%d-%u", (int)pid, again);
+		else if (*path == 'p')
+			ht_str_addf(&s, "%d", (int)pid);
+		else if (*path == 'n')
+			ht_str_addz(&s, slash ? slash + 1 : program);
+		else
+			ht_str_addc(&s, *path);
 	return s.data;
+}
+
+/* The same. The kernel gives numbers out again, in a build of some ten thousand
+ * processes: a file that is as young as the recording is another's. */
+static char *
+file_name(
+    const struct ht_sink *s, const char *path, const char *program, pid_t pid)
+{
+	for (unsigned again = 1;; again++) {
+		char *name = expand(path, program, pid, again);
+		struct stat st;
+
+		if (!s->since || stat(name, &st) == -1 ||
+		    !S_ISREG(st.st_mode) || st.st_mtime < s->since)
+			return name;
+		free(name);
+	}
 }
 
 static int
 spawn_symbolizer(
     struct ht_sink *s, const char *symbolize, int in, struct ht_error *err)
 {
-	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file, NULL};
+	const char *argv[] = {"ht-symbolize", "-q", "-o", s->file,
+	    *s->sysroot ? "--sysroot" : NULL, s->sysroot, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, pipe;
@@ -80,14 +133,15 @@ int
 ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
     const char *program, pid_t pid, struct ht_error *err)
 {
+	if (s->whole_job || path)
+		s->file =
+		    file_name(s, s->whole_job ? WHOLE_JOB : path, program, pid);
 	if (s->whole_job) {
-		s->file = file_name(program, pid);
 		if (open_whole_job(s, symbolize, err) == -1)
 			return -1;
 	} else {
-		s->file = path ? ht_strdup(path) : NULL;
 		s->out = ht_out_open(
-		    path, path ? ht_out_codec(path) : HT_PLAIN, 1, err);
+		    s->file, path ? ht_out_codec(path) : HT_PLAIN, 1, err);
 		if (!s->out)
 			return -1;
 	}

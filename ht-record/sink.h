@@ -7,11 +7,14 @@
 #define HT_SINK_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "libht/out.h"
 
 struct ht_sink {
 	bool whole_job;
+	time_t since;	  /* files not older are not overwritten; 0: all are */
+	char sysroot[32]; /* for the symbolizer; "": none */
 	struct ht_out *out;
 	char *file;	  /* what is written, as the user may name it; NULL:
 			   * stdout */
@@ -19,6 +22,12 @@ struct ht_sink {
 	bool failed;	  /* a message has told why */
 };
 
+/*
+ * In `path`, %p stands for the pid, %n for the last part of the program's name,
+ * %% for a %. -1 with *err set if there is another %; or no %p, and each of
+ * several processes is to have a file.
+ */
+int ht_sink_check(const char *path, bool several, struct ht_error *err);
 /* Opens it. `path` NULL: stdout, or the whole job. 0, or -1 with *err set. */
 int ht_sink_open(struct ht_sink *s, const char *path, const char *symbolize,
     const char *program, pid_t pid, struct ht_error *err);

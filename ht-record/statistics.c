@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,7 +24,13 @@ how_it_ended(
 {
 	struct ht_fmt took = ht_fmt_ms(r->ms);
 
-	if (WIFSIGNALED(r->status))
+	if (r->pid && (r->detached || r->status == -1 || r->unrecorded_exec))
+		ht_str_addf(text, "%s (process %d) was recorded for %s%s", name,
+		    (int)r->pid, took.s,
+		    r->detached		 ? " and runs on"
+		    : r->unrecorded_exec ? ", then executed another program"
+					 : ", then ended");
+	else if (WIFSIGNALED(r->status))
 		ht_str_addf(text, "%s was killed by signal %d (%s) after %s",
 		    name, WTERMSIG(r->status), strsignal(WTERMSIG(r->status)),
 		    took.s);
@@ -73,6 +80,23 @@ verification(struct ht_str *text, const struct ht_job_result *r)
 		    r->unverifiable);
 }
 
+/* What the program has noticed of an attach. */
+static void
+attached(struct ht_str *text, const struct ht_job_result *r)
+{
+	if (!r->pid)
+		return;
+	ht_str_addf(text,
+	    "\n  longest stop %" PRIu64 ".%" PRIu64 " ms    frees of blocks "
+	    "not seen allocated %s",
+	    r->stop_us / 1000, r->stop_us % 1000 / 100,
+	    ht_fmt_count(r->stats.unseen).s);
+	if (r->kept)
+		ht_str_addz(text,
+		    "\na thread of it was still in a hook: memory of the "
+		    "recording stays mapped in it until another attach");
+}
+
 static void
 next_step(struct ht_str *text, const struct ht_sink *sink)
 {
@@ -83,7 +107,9 @@ next_step(struct ht_str *text, const struct ht_sink *sink)
 	ht_str_addf(text, "\nwritten to %s (%s). Look at it with:\n  ",
 	    sink->file, ht_fmt_bytes((uint64_t)st.st_size).s);
 	if (!sink->whole_job)
-		ht_str_addf(text, "ht-symbolize %s | ht-top", sink->file);
+		ht_str_addf(text, "ht-symbolize %s%s%s%s | ht-top",
+		    *sink->sysroot ? "--sysroot " : "", sink->sysroot,
+		    *sink->sysroot ? " " : "", sink->file);
 	else
 		ht_str_addf(text, "ht-top %s", sink->file);
 }
@@ -97,7 +123,7 @@ warnings(const struct ht_job_result *r, const char *name)
 		ht_warn("nothing of %s was recorded: %s", name,
 		    *r->why ? r->why
 			    : "the preload library did not get to run in it");
-	else if (r->unrecorded_exec)
+	else if (r->unrecorded_exec && !r->pid)
 		ht_warn("%s executed another program, which could not be "
 			"recorded",
 		    name);
@@ -127,8 +153,119 @@ ht_report(const struct ht_job_result *r, const char *program,
 		    "\nrecorded for %s only, then the output was closed:",
 		    ht_fmt_ms(r->stats.ms).s);
 	numbers(&text, &r->stats);
+	attached(&text, r);
 	verification(&text, r);
 	next_step(&text, sink);
+	ht_str_addc(&text, '\n');
+	fwrite(text.data, 1, text.len, stderr);
+	ht_str_release(&text);
+}
+
+/* ---- children that were followed -------------------------------------- */
+
+#define LARGEST 10     /* shown by name */
+#define TRIVIAL 100000 /* bytes at the peak: what libc alone may take */
+
+struct sums {
+	size_t recorded, refused, failed, trivial;
+	uint64_t allocations, lost, verified, differences;
+};
+
+static struct sums
+sum(const struct ht_followed *f, size_t n)
+{
+	struct sums s = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		s.refused += f[i].refused;
+		s.failed += f[i].failed;
+		s.lost += f[i].stats.lost;
+		if (!f[i].recorded)
+			continue;
+		s.recorded++;
+		s.trivial += f[i].stats.peak < TRIVIAL;
+		s.allocations += f[i].stats.allocations;
+		s.verified += f[i].verified;
+		s.differences += f[i].differences;
+	}
+	return s;
+}
+
+/* Recorded ones first, by their peaks; the pid decides. */
+static int
+larger(const void *a, const void *b)
+{
+	const struct ht_followed *x = a, *y = b;
+
+	if (x->recorded != y->recorded)
+		return x->recorded ? -1 : 1;
+	if (x->stats.peak != y->stats.peak)
+		return x->stats.peak > y->stats.peak ? -1 : 1;
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "es";
+}
+
+static void
+row(struct ht_str *text, const struct ht_followed *f)
+{
+	char name[256], file[2048];
+
+	ht_escape(name, sizeof name, f->name, strlen(f->name));
+	ht_escape(file, sizeof file, f->file, strlen(f->file));
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s",
+	    ht_fmt_bytes(f->stats.peak).s, ht_fmt_count(f->stats.allocations).s,
+	    ht_fmt_bytes(f->stats.leaked).s, name, file);
+}
+
+static void
+table(struct ht_str *text, const struct ht_followed *f, const struct sums *s)
+{
+	size_t shown = s->recorded < LARGEST ? s->recorded : LARGEST;
+
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s", "peak", "allocations",
+	    "leaked", "program", "file");
+	for (size_t i = 0; i < shown; i++)
+		row(text, &f[i]);
+	if (s->recorded > shown)
+		ht_str_addf(text, "\n  and %s more, none with a higher peak",
+		    ht_fmt_count(s->recorded - shown).s);
+}
+
+void
+ht_report_followed(struct ht_followed *f, size_t n)
+{
+	struct sums s = sum(f, n);
+	struct ht_str text = {0};
+
+	if (s.refused)
+		ht_warn("%s process%s could not be recorded: at most %d can be "
+			"at a time",
+		    ht_fmt_count(s.refused).s, plural(s.refused),
+		    HT_FOLLOW_MAX);
+	if (s.lost)
+		ht_warn("%s events of children were lost: their numbers are "
+			"too small",
+		    ht_fmt_count(s.lost).s);
+	if (ht_quiet())
+		return;
+	qsort(f, n, sizeof *f, larger);
+	ht_str_addf(&text, "ht-record: followed %s process%s: %s allocations",
+	    ht_fmt_count(s.recorded).s, plural(s.recorded),
+	    ht_fmt_count(s.allocations).s);
+	if (s.trivial)
+		ht_str_addf(&text, "; %s never held as much as %s",
+		    ht_fmt_count(s.trivial).s, ht_fmt_bytes(TRIVIAL).s);
+	if (s.recorded)
+		table(&text, f, &s);
+	if (s.verified + s.differences)
+		ht_str_addf(&text,
+		    "\nverified: %" PRIu64 " stacks, %" PRIu64 " differences",
+		    s.verified + s.differences, s.differences);
 	ht_str_addc(&text, '\n');
 	fwrite(text.data, 1, text.len, stderr);
 	ht_str_release(&text);

@@ -11,4 +11,8 @@
 void ht_report(const struct ht_job_result *r, const char *program,
     const struct ht_sink *sink);
 
+/* The same of the children that were followed: the sums, and the largest of
+ * them by their peaks. Sorts them. */
+void ht_report_followed(struct ht_followed *f, size_t n);
+
 #endif

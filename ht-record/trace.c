@@ -40,6 +40,8 @@ struct ht_trace {
 	struct intent *intents;
 	uint64_t rss; /* pages, as last written */
 	int pid;
+	bool paused;
+	uint64_t unseen_told; /* in `#U` */
 };
 
 struct ht_trace *
@@ -130,8 +132,8 @@ write_command(struct ht_trace *t)
 	ht_evwrite_rest(t->out, buf, len);
 }
 
-static uint32_t
-parent_of(int pid)
+uint32_t
+ht_trace_parent(int pid)
 {
 	char buf[512], *p;
 	size_t len = read_proc(pid, "stat", buf, sizeof buf - 1);
@@ -157,8 +159,30 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 	write_command(t);
 	ht_evwrite_system(t->out, (uint64_t)sysconf(_SC_PAGESIZE),
 	    (uint64_t)sysconf(_SC_PHYS_PAGES));
-	ht_evwrite_process(
-	    t->out, (uint32_t)t->pid, parent_of(t->pid), (uint64_t)time(NULL));
+	ht_evwrite_process(t->out, (uint32_t)t->pid,
+	    t->options.parent ? t->options.parent : ht_trace_parent(t->pid),
+	    (uint64_t)time(NULL));
+	if (t->options.attached)
+		ht_evwrite_attached(t->out);
+}
+
+/* Many may come at once: they are told of together. */
+static void
+write_unseen(struct ht_trace *t)
+{
+	if (t->stats.unseen > t->unseen_told)
+		ht_evwrite_unseen(t->out, t->stats.unseen - t->unseen_told);
+	t->unseen_told = t->stats.unseen;
+}
+
+void
+ht_trace_pause(struct ht_trace *t, bool paused)
+{
+	if (t->paused != paused) {
+		write_unseen(t);
+		ht_evwrite_pause(t->out, paused);
+	}
+	t->paused = paused;
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -269,7 +293,6 @@ on_free(
 	}
 	t->last[thread] = NOBODY;
 	t->stats.unseen++;
-	ht_evwrite_unseen(t->out, 1);
 	return false;
 }
 
@@ -342,7 +365,7 @@ void
 ht_trace_record(
     struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
 {
-	uint32_t slot = ht_rec_thread(rec);
+	uint32_t slot = ht_rec_thread(rec), thread;
 	struct ht_block gone;
 
 	switch (ht_rec_kind(rec->w1)) {
@@ -350,7 +373,11 @@ ht_trace_record(
 		settle_intent(t, rec);
 		/* fall through */
 	case HT_REC_ALLOC:
-		block_is_born(t, rec, ht_names_thread(&t->names, t->out, slot));
+		thread = ht_names_thread(&t->names, t->out, slot);
+		if (t->paused)
+			t->last[thread] = NOBODY;
+		else
+			block_is_born(t, rec, thread);
 		break;
 	case HT_REC_FREE:
 		on_free(t, address_of(t, rec),
@@ -461,7 +488,7 @@ ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n)
 	char *p;
 	size_t i;
 
-	if (t->options.addresses || t->intents)
+	if (t->options.addresses || t->intents || t->paused)
 		return 0;
 	ht_out_need(t->out, n * HT_EVWRITE_FREE_MAX);
 	p = t->out->p;
@@ -496,6 +523,7 @@ ht_trace_time(struct ht_trace *t, uint64_t ms)
 {
 	if (ms <= t->stats.ms)
 		return;
+	write_unseen(t);
 	t->stats.ms = ms;
 	ht_evwrite_time(t->out, ms);
 }
@@ -519,6 +547,7 @@ ht_trace_end(struct ht_trace *t, int end, uint64_t value)
 {
 	uint64_t lost = atomic_load(&t->ring->lost);
 
+	write_unseen(t);
 	if (lost > t->stats.lost) {
 		ht_evwrite_lost(t->out, lost - t->stats.lost);
 		t->stats.lost = lost;

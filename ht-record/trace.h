@@ -14,7 +14,9 @@
 
 struct ht_trace_options {
 	bool addresses;	      /* write the address of each block */
+	bool attached;	      /* it had begun before */
 	char *const *command; /* what was launched */
+	uint32_t parent;      /* its parent's pid; 0: as /proc says */
 };
 
 struct ht_trace_stats {
@@ -32,11 +34,17 @@ struct ht_trace;
  * does not own. */
 struct ht_trace *ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
     const struct ht_trace_options *o);
+/* The parent of a process, 0 if it is gone. */
+uint32_t ht_trace_parent(int pid);
 /* From now on lines go to `out`. */
 void ht_trace_set_out(struct ht_trace *t, struct ht_out *out);
 
 /* The lines before the first event, from /proc. `argv` is ht-record's. */
 void ht_trace_begin(struct ht_trace *t, char *const argv[]);
+
+/* From here on allocations are left out, or not any more; frees go on. Writes
+ * that if it is news. */
+void ht_trace_pause(struct ht_trace *t, bool paused);
 
 /* One record. `result` is what is known of a HT_REC_REALLOC: the kind of the
  * record that says how it went, HT_REC_NONE when that is not there yet. */

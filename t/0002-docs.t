@@ -72,7 +72,7 @@ for c in $commands; do
 		tr -s ' \n[]|.…' '\n' | grep -v '^$' | tr 'A-Z' 'a-z'
 	}
 	sed -n '/^SYNOPSIS/,/^[A-Z]/p' text | sed '1d;$d' | words >a
-	sed -n '1,/^$/p' usage | sed -n '/^usage/p;/^  *\[/p;/^  *PROGRAM/p' |
+	sed -n '1,/^$/p' usage | sed -n '/^usage/p;/^  *\[/p;/^  *PROGRAM/p;/^  *ht-/p' |
 	    sed 's/^usage: //' | words >b
 	same b a "$c: usage and SYNOPSIS say the same"
 done

@@ -22,8 +22,8 @@
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
 
-static struct ht_live not_started = {HT_NOT_STARTED};
-static struct ht_live dormant = {HT_OFF};
+static struct ht_live not_started = {HT_NOT_STARTED, 1};
+static struct ht_live dormant = {HT_OFF, 1};
 struct ht_live *ht_live = &not_started;
 struct ht_ring *ht_ring;
 struct ht_slots ht_slots;
@@ -168,8 +168,8 @@ clean_environment(void)
 
 /* ---- the ring --------------------------------------------------------- */
 
-static struct ht_ring *
-map_ring(int fd)
+struct ht_ring *
+ht_boot_map_ring(int fd)
 {
 	struct ht_ring *r;
 	struct stat st;
@@ -189,11 +189,11 @@ map_ring(int fd)
 }
 
 /* Text, without the locale and the memory that stdio might want. */
-static char *
-put_number(char *p, unsigned n)
+char *
+ht_put_number(char *p, unsigned n)
 {
 	if (n >= 10)
-		p = put_number(p, n / 10);
+		p = ht_put_number(p, n / 10);
 	*p++ = (char)('0' + n % 10);
 	return p;
 }
@@ -234,9 +234,9 @@ ask_for_ring(int recorder, int fd)
 
 	if (s == -1)
 		return -1;
-	end = put_number(end, (unsigned)recorder);
+	end = ht_put_number(end, (unsigned)recorder);
 	*end++ = '-';
-	end = put_number(end, (unsigned)fd);
+	end = ht_put_number(end, (unsigned)fd);
 	len = (socklen_t)(end - (char *)&a);
 	if (connect(s, (void *)&a, len) == 0 &&
 	    recvmsg(s, &m, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&m))
@@ -252,9 +252,9 @@ join_ring(int recorder, int fd)
 {
 	struct timespec ms = {.tv_nsec = 1000000};
 	char path[64],
-	    *end = put_number(stpcpy(path, "/proc/"), (unsigned)recorder);
+	    *end = ht_put_number(stpcpy(path, "/proc/"), (unsigned)recorder);
 
-	*put_number(stpcpy(end, "/fd/"), (unsigned)fd) = '\0';
+	*ht_put_number(stpcpy(end, "/fd/"), (unsigned)fd) = '\0';
 	for (int i = 0; i < 2000; i++) {
 		uint32_t nobody = 0;
 		struct ht_ring *r = NULL;
@@ -264,7 +264,7 @@ join_ring(int recorder, int fd)
 			ring_fd = ask_for_ring(recorder, fd);
 		if (ring_fd == -1)
 			return NULL;
-		r = map_ring(ring_fd);
+		r = ht_boot_map_ring(ring_fd);
 		close(ring_fd);
 		if (!r)
 			return NULL;
@@ -286,23 +286,38 @@ map_live(void)
 
 	if (live && madvise(live, 1, MADV_WIPEONFORK) == -1)
 		live = NULL;
+	if (live)
+		atomic_store(&live->known, 1);
 	return live;
+}
+
+/* The ring that the environment leads this image to, NULL: to none. */
+static struct ht_ring *
+find_ring(void)
+{
+	int recorder, fd, pid, name;
+	const char *p;
+
+	if (!(p = ht_ring_entry) || !(p = get_number(p, ':', &recorder)) ||
+	    !(p = get_number(p, ':', &fd)))
+		return NULL;
+	ht_pid = (int)syscall(SYS_getpid);
+	if (get_number(p, '\0', &pid))
+		return pid == ht_pid ? join_ring(recorder, fd) : NULL;
+	if (!(p = get_number(p, ':', &pid)) ||
+	    !(p = get_number(p, ':', &name)) ||
+	    !get_number(p, '\0', &ht_follower.key))
+		return NULL;
+	ht_follower.name = name;
+	return pid == ht_pid ? join_ring(recorder, fd) : ht_child_ring(false);
 }
 
 static bool
 start(void)
 {
-	int recorder, fd, pid;
 	struct ht_live *live;
-	const char *p;
 
-	if (!(p = ht_ring_entry) || !(p = get_number(p, ':', &recorder)) ||
-	    !(p = get_number(p, ':', &fd)) || !get_number(p, '\0', &pid))
-		return false;
-	ht_pid = (int)syscall(SYS_getpid);
-	if (pid != ht_pid)
-		return false;
-	ht_ring = join_ring(recorder, fd);
+	ht_ring = find_ring();
 	if (!ht_ring)
 		return false;
 	ht_slots.first =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a hook's caller to the id of its stack. */
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "ht-record/preload/cfi.h"
 #include "ht-record/preload/frames.h"
@@ -14,6 +15,18 @@ static bool verify, prefix, prove;
 bool ht_capture_plain;
 static uint32_t own_module; /* ours, as frames name it */
 
+#ifdef HT_ATTACHED
+static _Atomic bool to_load; /* libunwind, for HT_VERIFY=1 */
+static uint32_t loader_module;
+#endif
+
+void
+ht_capture_renew(void)
+{
+	own_module = atomic_load(
+	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
+}
+
 int
 ht_capture_init(void)
 {
@@ -25,12 +38,17 @@ ht_capture_init(void)
 		strcpy(ht_ring->why, "the unwinder cannot work here");
 		return -1;
 	}
-	own_module = atomic_load(
-	    &ht_frame_ptr(ht_frame_at((uintptr_t)ht_capture_init))->module);
+	ht_capture_renew();
 	verify = flags & HT_RING_VERIFY;
 	prefix = back_end == &ht_unwind_rules;
 	prove = !(flags & HT_RING_UNPROVED);
 	ht_capture_plain = prefix && prove && !verify;
+#ifdef HT_ATTACHED
+	to_load = verify;
+	verify = false;
+	loader_module =
+	    atomic_load(&ht_frame_ptr(ht_frame_at(getauxval(AT_BASE)))->module);
+#endif
 	if (verify && back_end != &ht_unwind_libunwind &&
 	    ht_unwind_libunwind.init() == -1) {
 		strcpy(ht_ring->why, "libunwind cannot be loaded to verify");
@@ -95,6 +113,19 @@ is_shown(uint32_t frame)
 {
 	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
 			    memory_order_relaxed) != own_module;
+}
+
+bool
+ht_capture_in_hook(struct ht_thread *t, const struct ht_context *from)
+{
+	enum ht_walk_end end;
+	uint32_t *stack;
+	size_t n = walk(t, from, &stack, &end);
+
+	while (n > 0)
+		if (!is_shown(stack[--n]))
+			return true;
+	return false;
 }
 
 static bool
@@ -195,11 +226,50 @@ capture_prefix(struct ht_thread *t, const struct ht_context *from)
 	return node;
 }
 
+#ifdef HT_ATTACHED
+/*
+ * Loads libunwind, which cannot be done wherever a thread was stopped: now a
+ * hook's caller is on its way out of an allocation, so the program might as
+ * well call dlopen itself, unless this is within the loader or a signal handler
+ * already. What is allocated for it is not the program's.
+ */
+static __attribute__((noinline)) void
+load_unwinder(struct ht_thread *t, const struct ht_context *from)
+{
+	const uintptr_t *guard = t->guard;
+	uintptr_t guard_pc = t->guard_pc;
+	enum ht_walk_end end;
+	uint32_t *stack;
+	size_t n;
+
+	t->seq++;
+	n = walk(t, from, &stack, &end);
+	for (size_t i = 0; i < n; i++)
+		if (is_signal(stack[i]) ||
+		    atomic_load(&ht_frame_ptr(stack[i])->module) ==
+			loader_module)
+			return;
+	if (!atomic_exchange(&to_load, false))
+		return;
+	t->guard = (const uintptr_t *)from->sp - 2;
+	t->guard_pc = from->pc;
+	verify = ht_unwind_libunwind.init() == 0;
+	t->guard = guard;
+	t->guard_pc = guard_pc;
+	if (!verify)
+		strcpy(ht_ring->why, "libunwind cannot be loaded to verify");
+}
+#endif
+
 uint32_t
 ht_capture_whole(struct ht_thread *t, const struct ht_context *from)
 {
 	uint32_t seq, node;
 
+#ifdef HT_ATTACHED
+	if (unlikely(atomic_load(&to_load)))
+		load_unwinder(t, from);
+#endif
 	if (prefix && !ht_capture_plain && (node = capture_prefix(t, from)))
 		return node;
 

@@ -1307,6 +1307,9 @@ ht_cfi_rule(uint64_t pc)
 	struct ht_cfi_fde fde;
 	struct ht_cfi_row row;
 
+#ifdef HT_ATTACHED
+	pc = ht_attached_origin(pc);
+#endif
 	if (ht_cfi_find(pc, &fde) != 0)
 		return rule_by_code(pc);
 	if (ht_cfi_row(&fde, pc, &row) != 0)

@@ -3,12 +3,15 @@
  * The exec family. The recorded process is the pid: what it executes is to
  * be recorded too, so our entries, which were taken out of its environment at
  * the start, go back into that of the call. A child, a vfork child included,
- * gets what it asked for.
+ * gets what it asked for; unless children are followed: then whatever a
+ * process executes or spawns gets our entries.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +23,9 @@
 #define PRELOAD "LD_PRELOAD="
 #define RING	HT_ENV "="
 
+/* An environment of so many bytes has room on any stack that executes. */
+#define ON_STACK_MAX (64 << 10)
+
 static bool
 is_recorded_process(void)
 {
@@ -27,42 +33,87 @@ is_recorded_process(void)
 	       (int)syscall(SYS_getpid) == ht_pid;
 }
 
-/* One mapping: the array of strings, then the two strings of ours. */
+/* The array of strings, then the two strings of ours, in memory of its own. */
 struct new_env {
-	char **envp;
-	size_t size; /* of the mapping; 0: envp is the caller's own */
+	char *const *envp;
+	size_t count; /* of the strings in the caller's */
+	size_t size;  /* bytes it takes */
+	bool mapped;  /* else it is on the stack, or the caller's own */
 };
 
-static struct new_env
-env_with_ours(char *const envp[])
+static const char *
+preload_of(char *const envp[])
 {
-	struct new_env e = {(char **)envp, 0};
 	const char *theirs = NULL;
-	size_t n = 0, size;
-	char **at, *text;
 
-	for (; envp && envp[n]; n++)
-		if (strncmp(envp[n], PRELOAD, strlen(PRELOAD)) == 0)
-			theirs = envp[n] + strlen(PRELOAD);
-	size = (n + 3) * sizeof *at + sizeof PRELOAD + sizeof RING +
-	       strlen(ht_preload_entry) + strlen(ht_ring_entry) + 1 +
-	       (theirs ? strlen(theirs) : 0);
-	at = ht_map_memory(size);
-	if (!at)
-		return e;
-	e.envp = at;
-	e.size = size;
-	text = (char *)(at + n + 3);
+	for (; envp && *envp; envp++)
+		if (strncmp(*envp, PRELOAD, strlen(PRELOAD)) == 0)
+			theirs = *envp + strlen(PRELOAD);
+	return theirs;
+}
+
+static struct new_env
+env_measure(char *const envp[])
+{
+	struct new_env e = {.envp = envp};
+	const char *theirs = preload_of(envp);
+
+	while (envp && envp[e.count])
+		e.count++;
+	e.size = (e.count + 3) * sizeof *envp + sizeof PRELOAD + sizeof RING +
+		 strlen(ht_preload_entry) + strlen(ht_ring_entry) + 1 +
+		 (theirs ? strlen(theirs) : 0);
+	return e;
+}
+
+/* Puts the strings of e->envp, and ours, into `memory`. */
+static void
+env_fill(struct new_env *e, char **memory)
+{
+	const char *theirs = preload_of(e->envp);
+	char **at = memory, *text = (char *)(at + e->count + 3);
+
 	*at++ = text;
 	text = stpcpy(stpcpy(text, PRELOAD), ht_preload_entry);
 	if (theirs && *theirs)
 		text = stpcpy(stpcpy(text, ":"), theirs);
 	*at++ = ++text;
 	stpcpy(stpcpy(text, RING), ht_ring_entry);
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(envp[i], PRELOAD, strlen(PRELOAD)) != 0)
-			*at++ = envp[i];
+	for (size_t i = 0; i < e->count; i++)
+		if (strncmp(e->envp[i], PRELOAD, strlen(PRELOAD)) != 0)
+			*at++ = e->envp[i];
+	*at = NULL;
+	e->envp = memory;
+}
+
+static struct new_env
+env_with_ours(char *const envp[])
+{
+	struct new_env e = env_measure(envp);
+	char **at = ht_map_memory(e.size);
+
+	if (at) {
+		env_fill(&e, at);
+		e.mapped = true;
+	}
 	return e;
+}
+
+static void
+env_release(struct new_env *e)
+{
+	int saved = errno;
+
+	if (e->mapped)
+		munmap((void *)e->envp, e->size);
+	errno = saved;
+}
+
+/* Are children followed, and is this one of them, or the first? */
+static bool
+follows(void)
+{
+	return ht_follower.name && ht_preload_entry && ht_ring_entry;
 }
 
 extern int execveat(int, const char *, char *const[], char *const[], int);
@@ -76,23 +127,32 @@ struct call {
 	char *const *argv;
 };
 
+/* In a child that does not record. It may be vfork's, in its parent's memory:
+ * on the stack nothing remains of what it does before it is gone. */
+static int
+run_in_child(const struct call *c, char *const envp[])
+{
+	struct new_env e = env_measure(envp);
+
+	if (e.size <= ON_STACK_MAX)
+		env_fill(&e, __builtin_alloca(e.size));
+	return c->run(c, e.envp);
+}
+
 static int
 run_call(const struct call *c, char *const envp[])
 {
 	struct ht_thread *t;
 	struct new_env e;
-	int r, saved;
+	int r;
 
 	if (!is_recorded_process() || !(t = ht_thread_self()))
-		return c->run(c, envp);
+		return follows() ? run_in_child(c, envp) : c->run(c, envp);
 	e = env_with_ours(envp);
 	ht_publish(t, HT_REC_EXEC, 0, 0, 0);
 	r = c->run(c, e.envp);
-	saved = errno;
+	env_release(&e);
 	ht_publish(t, HT_REC_EXEC_FAIL, 0, 0, 0);
-	if (e.size)
-		munmap(e.envp, e.size);
-	errno = saved;
 	return r;
 }
 
@@ -219,3 +279,113 @@ copy_args(char **argv, size_t n, const char *first, va_list *ap)
 EXECL(execl, execve, environ)
 EXECL(execlp, execvpe, environ)
 EXECL(execle, execve, va_arg(ap, char *const *))
+
+/* ---- children that libc starts ---------------------------------------- */
+
+/* posix_spawn and what follows make their child inside libc, where no exec of
+ * ours is called. */
+
+typedef int spawn_function(pid_t *, const char *,
+    const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+    char *const[], char *const[]);
+
+static int
+spawn(spawn_function *next, pid_t *pid, const char *path,
+    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+    char *const argv[], char *const envp[])
+{
+	struct new_env e;
+	int r;
+
+	if (!follows())
+		return next(pid, path, actions, attr, argv, envp);
+	e = env_with_ours(envp);
+	r = next(pid, path, actions, attr, argv, e.envp);
+	env_release(&e);
+	return r;
+}
+
+HT_EXPORT int
+posix_spawn(pid_t *pid, const char *path,
+    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+    char *const argv[], char *const envp[])
+{
+	NEXT(posix_spawn);
+	return spawn(next, pid, path, actions, attr, argv, envp);
+}
+
+HT_EXPORT int
+posix_spawnp(pid_t *pid, const char *file,
+    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+    char *const argv[], char *const envp[])
+{
+	NEXT(posix_spawnp);
+	return spawn(next, pid, file, actions, attr, argv, envp);
+}
+
+/* These two take the environment of the process: it is another for the time of
+ * the call. Whoever reads it meanwhile sees two entries more; whoever changes
+ * it may have them in a copy, and there they are taken out. */
+
+static struct new_env
+environ_lend(char ***own)
+{
+	struct new_env e = env_with_ours(environ);
+
+	*own = environ;
+	if (e.mapped)
+		environ = (char **)e.envp;
+	return e;
+}
+
+static void
+environ_take_back(struct new_env *e, char **own)
+{
+	char *text = (char *)e->envp;
+	char **to = environ;
+
+	if (!e->mapped)
+		return;
+	if (environ == (char **)e->envp) {
+		environ = own;
+		env_release(e);
+		return;
+	}
+	for (char **from = environ; from && *from; from++)
+		if ((uintptr_t)*from - (uintptr_t)text >= e->size)
+			*to++ = *from;
+	if (to)
+		*to = NULL;
+}
+
+HT_EXPORT int
+system(const char *command)
+{
+	struct new_env e;
+	char **own;
+	int r;
+
+	NEXT(system);
+	if (!follows() || !command)
+		return next(command);
+	e = environ_lend(&own);
+	r = next(command);
+	environ_take_back(&e, own);
+	return r;
+}
+
+HT_EXPORT FILE *
+popen(const char *command, const char *type)
+{
+	struct new_env e;
+	char **own;
+	FILE *f;
+
+	NEXT(popen);
+	if (!follows())
+		return next(command, type);
+	e = environ_lend(&own);
+	f = next(command, type);
+	environ_take_back(&e, own);
+	return f;
+}

@@ -389,6 +389,10 @@ ht_frames_init(struct ht_ring *r)
 {
 	char *base = (char *)r;
 
+	/* Of the ring before, in a forked child. */
+	for (uint32_t i = ring ? atomic_load(&ring->modules) : 0; i-- > 0;)
+		if (i < HT_MODULES_MAX)
+			note[i] = (struct module_note){0};
 	ring = r;
 	heads = (_Atomic uint32_t *)(base + r->heads_at);
 	modules = (struct ht_module *)(base + r->modules_at);

@@ -8,8 +8,8 @@
 
 #include "ht-record/ring.h"
 
-/* The tables of the ring in use. Set once, before the first capture. Notes
- * the path of the executable there. */
+/* The tables of the ring in use. Set once, before the first capture, and again
+ * in a forked child. Notes the path of the executable there. */
 void ht_frames_init(struct ht_ring *ring);
 
 /*

@@ -58,13 +58,22 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 }
 
 static __attribute__((noinline)) struct ht_thread *
-enter_slow(void)
+enter_slow(const uintptr_t *frame)
 {
 	/* An older dlsym allocates: nothing is recorded before it is done. */
 	if (!ht_boot_real())
 		return NULL;
 	if (atomic_load(&ht_live->on) == HT_NOT_STARTED)
 		ht_boot_start();
+#ifndef HT_ATTACHED
+	if (atomic_load(&ht_live->known) != 1 && ht_follower.name) {
+		struct ht_context from = caller(frame);
+
+		ht_child_start(&from);
+	}
+#else
+	(void)frame;
+#endif
 	return atomic_load(&ht_live->on) == HT_ON ? ht_thread_self() : NULL;
 }
 
@@ -75,7 +84,7 @@ enter(const uintptr_t *frame)
 	struct ht_thread *t;
 
 	if (unlikely(!ht_is_on()))
-		t = enter_slow();
+		t = enter_slow(frame);
 	else
 		t = ht_thread_self();
 	if (unlikely(!t) || unlikely(t->guard && nested(t, frame)))

@@ -365,6 +365,10 @@ find_by_loader(uint64_t pc, struct ht_object *o)
 bool
 ht_object_find(uint64_t pc, struct ht_object *o)
 {
+#ifdef HT_ATTACHED
+	if (ht_attached_object(pc, o))
+		return true;
+#endif
 	if (likely(ask_loader))
 		return find_by_loader(pc, o);
 	return find_at_start(pc, o) || find_later(pc, o);

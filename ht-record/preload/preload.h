@@ -10,10 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ht-record/preload/probe.h"
 #include "ht-record/preload/unwind.h"
 #include "ht-record/ring.h"
 
-#define HT_EXPORT   __attribute__((visibility("default")))
+#ifdef HT_ATTACHED
+#define HT_EXPORT /* nobody looks for a symbol there */
+#else
+#define HT_EXPORT __attribute__((visibility("default")))
+#endif
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -28,6 +33,9 @@
 enum ht_on { HT_OFF = 0, HT_ON, HT_NOT_STARTED };
 struct ht_live {
 	_Atomic uint32_t on;
+	/* 1, or in a forked child, where it was wiped: 0 until it asks for
+	 * a ring, then, till it has an answer, the tid of who asks. */
+	_Atomic uint32_t known;
 };
 extern struct ht_live *ht_live;
 
@@ -61,17 +69,39 @@ struct ht_thread {
 	uint32_t stack_cap;
 	uint32_t *stack;	  /* the frames of the capture under way */
 	struct ht_memory *memory; /* of the last stack: prefix.c */
+#ifdef HT_ATTACHED
+	struct ht_ranges ranges;
+	_Alignas(16) char unw_tls[64]; /* unwind-libunwind.c */
+#endif
 };
 
 /* This thread's state, made at its first use; NULL: none can be had. */
+struct ht_thread *ht_thread_make(void);
+#ifdef HT_ATTACHED
+#include "ht-record/preload/attached.h"
+#else
 extern __thread struct ht_thread *ht_self
     __attribute__((tls_model("initial-exec")));
-struct ht_thread *ht_thread_make(void);
+
+static inline struct ht_thread *
+ht_thread_known(void)
+{
+	return ht_self;
+}
+
+static inline void
+ht_thread_is(struct ht_thread *t)
+{
+	ht_self = t;
+}
+#endif
 
 static inline struct ht_thread *
 ht_thread_self(void)
 {
-	return likely(ht_self) ? ht_self : ht_thread_make();
+	struct ht_thread *t = ht_thread_known();
+
+	return likely(t) ? t : ht_thread_make();
 }
 
 /* boot.c: the next definition of each function, once ht_boot_real() ran. */
@@ -100,20 +130,50 @@ void ht_boot_start(void);
 /* Memory for whatever allocates while dlsym runs: never reused. */
 void *ht_boot_alloc(size_t align, size_t size);
 #define HT_BOOT_ARENA (64 << 10)
+#ifdef HT_ATTACHED
+#define ht_boot_owns(p) false
+#else
 extern char ht_boot_arena[HT_BOOT_ARENA];
 static inline bool
 ht_boot_owns(const void *p)
 {
 	return (uintptr_t)p - (uintptr_t)ht_boot_arena < HT_BOOT_ARENA;
 }
+#endif
 size_t ht_boot_size(const void *p);
 
 /* Our own entry of LD_PRELOAD, and HT_ENV's value; NULL when not recording. */
 extern const char *ht_preload_entry, *ht_ring_entry;
 extern int ht_pid; /* of the recorded process */
 
+#ifndef HT_ATTACHED
+/* boot.c: maps the ring behind a descriptor, NULL if it is none. */
+struct ht_ring *ht_boot_map_ring(int fd);
+/* A decimal number, which ends before what is returned. */
+char *ht_put_number(char *p, unsigned n);
+
+/* child.c: with --follow, where to ask for a ring; name 0: children are not
+ * followed. */
+extern struct ht_follower {
+	int name, key;
+} ht_follower;
+/* A ring of this process's own, not claimed yet, and ht_ring_entry that leads
+ * its next image to the one after it. NULL: there is none to be had. */
+struct ht_ring *ht_child_ring(bool forked);
+/* The first hook of a forked child, whose caller is `from`. */
+void ht_child_start(const struct ht_context *from);
+/* thread.c, in a forked child: every state is as new, for a new ring; and the
+ * ring is told of them. */
+void ht_threads_inherit(void);
+void ht_threads_announce(void);
+#endif
+
 /* capture.c: chooses the back end; 0, or -1 and ring->why. */
 int ht_capture_init(void);
+/* The tables are new ones. */
+void ht_capture_renew(void);
+/* Whether a hook of ours is among the callers in `from`. */
+bool ht_capture_in_hook(struct ht_thread *t, const struct ht_context *from);
 /* The node of the stack whose innermost frame is the one in `from`. */
 uint32_t ht_capture_whole(struct ht_thread *t, const struct ht_context *from);
 /* True: where ht_prefix_capture() finds it, no more is asked for. */

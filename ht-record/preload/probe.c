@@ -30,7 +30,9 @@
 /* glibc's ld.so's; the first bytes above main's callers. */
 extern void *__libc_stack_end __attribute__((weak));
 
+#ifndef HT_ATTACHED
 __thread struct ht_ranges ht_ranges;
+#endif
 
 static bool may_ask;
 static uint64_t main_tp; /* the main thread's: not on its stack */
@@ -57,7 +59,11 @@ ht_probe_init(void)
 {
 	uint64_t here = (uintptr_t)__builtin_frame_address(0);
 
+#ifdef HT_ATTACHED
+	main_tp = ht_head.main_thread;
+#else
 	main_tp = ht_arch_thread_pointer();
+#endif
 	/* The last page of all is the kernel's or nobody's. */
 	may_ask =
 	    !ht_no_calls() && page_readable(here) && !page_readable(-PAGE);
@@ -180,7 +186,7 @@ remember(_Atomic uint64_t *range, uint64_t word)
 static bool
 extend(struct ht_stack *s, uint64_t end)
 {
-	struct ht_stack own = ht_range_recall(&ht_ranges.own);
+	struct ht_stack own = ht_range_recall(&HT_RANGES.own);
 
 	while (s->hi < end) {
 		if (contains(&own, s->hi)) {
@@ -197,16 +203,16 @@ extend(struct ht_stack *s, uint64_t end)
 struct ht_stack
 ht_stack_enter_other(uint64_t sp)
 {
-	struct ht_stack s = ht_range_recall(&ht_ranges.own);
+	struct ht_stack s = ht_range_recall(&HT_RANGES.own);
 
 	if (contains(&s, sp)) {
-		remember(&ht_ranges.other, 0);
+		remember(&HT_RANGES.other, 0);
 		return s;
 	}
-	s = ht_range_recall(&ht_ranges.other);
+	s = ht_range_recall(&HT_RANGES.other);
 	if (contains(&s, sp))
 		return s;
-	remember(&ht_ranges.other, 0);
+	remember(&HT_RANGES.other, 0);
 	if (may_ask && !ht_no_calls()) {
 		s.lo = sp & ~(PAGE - 1);
 		s.hi = s.lo + PAGE; /* the caller is running on it */
@@ -220,7 +226,7 @@ ht_stack_enter_other(uint64_t sp)
 bool
 ht_stack_switch(struct ht_stack *s, uint64_t addr)
 {
-	struct ht_stack to = ht_range_recall(&ht_ranges.own);
+	struct ht_stack to = ht_range_recall(&HT_RANGES.own);
 
 	if (!contains(&to, addr)) {
 		if (addr > HT_PTR_MAX || !ht_probe_page(addr))
@@ -252,15 +258,15 @@ ht_stack_leave(struct ht_stack s)
 {
 	uint64_t word = pack(&s);
 
-	if (atomic_load_explicit(&ht_ranges.own, memory_order_relaxed) ==
+	if (atomic_load_explicit(&HT_RANGES.own, memory_order_relaxed) ==
 		word ||
-	    atomic_load_explicit(&ht_ranges.other, memory_order_relaxed) ==
+	    atomic_load_explicit(&HT_RANGES.other, memory_order_relaxed) ==
 		word)
 		return;
 	if (is_own(&s))
-		remember(&ht_ranges.own, pack(&s));
+		remember(&HT_RANGES.own, pack(&s));
 	else
-		remember(&ht_ranges.other, pack(&s));
+		remember(&HT_RANGES.other, pack(&s));
 }
 
 bool

@@ -45,8 +45,14 @@ bool ht_probe_page(uint64_t addr);
 struct ht_ranges {
 	_Atomic uint64_t own, other;
 };
+#ifdef HT_ATTACHED
+struct ht_ranges *ht_ranges_here(void) __attribute__((visibility("hidden")));
+#define HT_RANGES (*ht_ranges_here())
+#else
 extern __thread struct ht_ranges ht_ranges
     __attribute__((visibility("hidden"), tls_model("initial-exec")));
+#define HT_RANGES ht_ranges
+#endif
 
 static inline struct ht_stack
 ht_range_recall(const _Atomic uint64_t *range)
@@ -75,11 +81,11 @@ bool ht_probe_copy(void *to, uint64_t from, size_t size);
 static inline struct ht_stack
 ht_stack_enter(uint64_t sp)
 {
-	struct ht_stack s = ht_range_recall(&ht_ranges.own);
+	struct ht_stack s = ht_range_recall(&HT_RANGES.own);
 
 	if (__builtin_expect(sp - s.lo >= s.hi - s.lo ||
 				 atomic_load_explicit(
-				     &ht_ranges.other, memory_order_relaxed),
+				     &HT_RANGES.other, memory_order_relaxed),
 		0))
 		return ht_stack_enter_other(sp);
 	return s;

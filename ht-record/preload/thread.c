@@ -18,6 +18,8 @@
 
 static struct ht_thread *pool;
 static _Atomic uint32_t used, hand;
+
+#ifndef HT_ATTACHED
 __thread struct ht_thread *ht_self;
 
 void *
@@ -33,6 +35,36 @@ ht_map_memory(size_t size)
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
 }
+#endif
+
+#ifndef HT_ATTACHED
+void
+ht_threads_inherit(void)
+{
+	uint32_t n = atomic_load(&used);
+
+	/* Which of them is the thread that forked is not known; all are kept
+	 * for it, so that nobody takes the one that it goes on with. */
+	for (uint32_t i = 0; i < n; i++) {
+		struct ht_thread *t = &pool[i];
+
+		t->tail = t->pos = 0;
+		t->guard = NULL;
+		ht_prefix_forget(t);
+		atomic_store(&t->tid, ht_pid);
+	}
+}
+
+void
+ht_threads_announce(void)
+{
+	uint32_t n = atomic_load(&used);
+
+	for (uint32_t i = 0; i < n; i++)
+		ht_publish(&pool[i], HT_REC_THREAD,
+		    (uint64_t)atomic_load(&pool[i].tid), 0, 0);
+}
+#endif
 
 static int32_t
 own_tid(void)
@@ -103,7 +135,7 @@ ht_thread_make(void)
 	if (!t)
 		t = fresh(tid);
 	if (t) {
-		ht_self = t;
+		ht_thread_is(t);
 		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
 	}
 	return t;

@@ -45,6 +45,14 @@
 
 #if defined(__x86_64__)
 
+#ifdef HT_ATTACHED
+#pragma weak dlopen
+#pragma weak dlsym
+#pragma weak dlinfo
+#pragma weak dlerror
+#pragma weak pthread_setspecific
+#endif
+
 #define OWN_FRAMES_MAX 32
 
 /* libunwind may go round in circles on a broken stack. */
@@ -147,11 +155,21 @@ our_syscall(long number, ...)
  * The function that is replaced is given a module and an offset.
  */
 #define TLS_SIZE 64
+#ifndef HT_ATTACHED
 static __thread _Alignas(16) char unw_tls[TLS_SIZE];
+#endif
 
 static void *
 our_tls_get_addr(const uint64_t *index)
 {
+#ifdef HT_ATTACHED
+	/* A thread may end, and its cache with it, when all else of us is
+	 * gone. */
+	static _Alignas(16) char nobodys[TLS_SIZE];
+	struct ht_thread *t = ht_is_on() ? ht_thread_self() : NULL;
+	char *unw_tls = t ? t->unw_tls : nobodys;
+#endif
+
 	return unw_tls + index[1];
 }
 
@@ -160,7 +178,13 @@ our_tls_get_addr(const uint64_t *index)
 static int
 our_setspecific(pthread_key_t key, const void *value)
 {
+#ifdef HT_ATTACHED
+	/* That of the image is known before `unw` is filled in again. */
+	return key < 32 && pthread_setspecific ? pthread_setspecific(key, value)
+					       : 0;
+#else
 	return key < 32 ? unw.setspecific(key, value) : 0;
+#endif
 }
 
 #define TLS_GET_ADDR "__tls_get_addr"
@@ -283,7 +307,13 @@ replace_calls(const struct link_map *map)
 static int
 load(void)
 {
+#ifdef HT_ATTACHED
+	void *lib = !dlopen || !dlsym || !dlinfo || !dlerror
+			? NULL
+			: dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+#else
 	void *lib = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+#endif
 	struct link_map *map;
 
 	if (!lib || dlinfo(lib, RTLD_DI_LINKMAP, &map) != 0)

@@ -21,7 +21,7 @@
 #define SHIFT	8
 
 /* What publish.c and drain.c need of the rest. */
-static struct ht_live live = {HT_ON};
+static struct ht_live live = {HT_ON, 1};
 struct ht_live *ht_live = &live;
 struct ht_ring *ht_ring;
 struct ht_slots ht_slots;

@@ -1,0 +1,821 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ht-record/inject.h"
+#include "ht-record/linkmap.h"
+#include "ht-record/target.h"
+#include "ht-record/x86.h"
+#include "libht/mem.h"
+
+#define CODE_MAX    (256u << 10) /* of a function */
+#define CODE_SIZE   16u		 /* where its symbol has none */
+#define SLOT	    128u	 /* bytes of a near page for each function */
+#define MOVED	    16u		 /* in a slot: behind the jump to the hook */
+#define STACK	    (UINT64_C(64) << 10) /* for the start */
+#define PATCH_TRIES 300
+#define PATIENCE    40
+#define TID_BYTES   4096 /* behind the thread pointer */
+
+/* Of linux/prctl.h and linux/ptrace.h, where they are young enough. */
+#define SET_VMA		0x53564d41
+#define SUSPEND_SECCOMP (1 << 21)
+
+/* What an attach works with. */
+struct work {
+	struct ht_target t;
+	struct ht_linkmap linked;
+	struct ht_injection *in;
+	const struct ht_ring_options *options;
+	uint64_t syscall_at; /* an instruction for it */
+	bool seccomp;
+	bool busy;    /* a thread is in an image that could be used */
+	int patience; /* so often that is waited for */
+	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
+	unsigned patches;
+	struct ht_x86_moved moved[HT_PATCHES_MAX];
+	unsigned hook[HT_PATCHES_MAX]; /* which each patch is for */
+};
+
+static void
+nap_us(long us)
+{
+	struct timespec t = {.tv_nsec = us * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+/* ---- in: what to hook ------------------------------------------------- */
+
+static const char *
+object_name(const struct work *w, size_t i)
+{
+	const char *name = w->linked.object[i].name;
+	const char *slash = strrchr(name, '/');
+
+	return !*name ? "the program" : slash ? slash + 1 : name;
+}
+
+static bool
+is_patched_already(const struct work *w, uint64_t at)
+{
+	for (unsigned i = 0; i < w->patches; i++)
+		if (w->t.head.patch[i].at == at)
+			return true;
+	return false;
+}
+
+/* The near page that jumps from `at` reach, a new one if there is none; NULL:
+ * there can be none. */
+static struct ht_area *
+near_page(struct work *w, uint64_t at)
+{
+	for (unsigned i = 0; i < HT_NEAR_MAX; i++) {
+		struct ht_area *a = &w->t.head.near[i];
+		uint64_t far = at > a->start ? at - a->start : a->start - at;
+
+		if (!a->size) {
+			a->start = ht_maps_near(&w->t.maps, at, HT_PAGE);
+			a->size = a->start ? HT_PAGE : 0;
+			return a->size ? a : NULL;
+		}
+		if (far < UINT64_C(2000) << 20)
+			return a;
+	}
+	return NULL;
+}
+
+/* Plans the patch of one function. */
+static int
+plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
+{
+	struct ht_patch *p = &w->t.head.patch[w->patches];
+	struct ht_x86_moved *m = &w->moved[w->patches];
+	size_t size = s->size ? s->size : CODE_SIZE;
+	struct ht_area *near = near_page(w, s->at);
+	struct ht_error why = {""};
+	uint8_t *code;
+	int r = -1;
+
+	if (size > CODE_MAX)
+		size = CODE_MAX;
+	code = ht_malloc(size);
+	if (s->type != STT_FUNC && s->type != STT_NOTYPE)
+		ht_error_set(&why, "it is no plain function");
+	else if (!near)
+		ht_error_set(&why, "there is no room near it");
+	else if (ht_remote_read(&w->t.remote, s->at, code, size) == -1)
+		ht_error_errno(&why, "it cannot be read");
+	else
+		r = ht_x86_move(m, code, size, s->at,
+		    near->start + w->patches * SLOT + MOVED, &why);
+	if (r == 0) {
+		*p = (struct ht_patch){
+		    .at = s->at,
+		    .moved = near->start + w->patches * SLOT + MOVED,
+		    .size = HT_X86_JUMP_SIZE,
+		    .taken = (uint8_t)m->taken,
+		    .count = (uint8_t)m->count,
+		};
+		memcpy(p->old, code, p->size);
+		memcpy(p->from, m->from, sizeof p->from);
+		memcpy(p->to, m->to, sizeof p->to);
+		ht_x86_jump(p->new, p->at, p->moved - MOVED);
+		w->hook[w->patches++] = hook;
+	}
+	free(code);
+	if (r == -1)
+		ht_error_set(w->t.err,
+		    "cannot record process %d: '%s' of %s cannot be hooked: %s",
+		    (int)w->t.remote.pid, w->t.head.hook[hook].name,
+		    object_name(w, s->object), why.text);
+	return r;
+}
+
+/* Finds the functions; while the process runs. */
+static int
+find_functions(struct work *w)
+{
+	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+
+	for (unsigned i = 0; i < HT_HOOKS_MAX && *hook[i].name; i++) {
+		struct ht_symbol *s = &w->symbol[i];
+
+		if (!ht_linkmap_find(
+			&w->linked, &w->t.remote, hook[i].name, s)) {
+			s->at = 0;
+			/* malloc and free there must be. */
+			if (i < 2)
+				return ht_error_set(w->t.err,
+				    "cannot record process %d: it has no "
+				    "function '%s': its C library is not known",
+				    (int)w->t.remote.pid, hook[i].name);
+		}
+	}
+	return 0;
+}
+
+/* Plans the patches, all threads being stopped. */
+static int
+plan(struct work *w)
+{
+	w->patches = 0;
+	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
+	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
+		/* aligned_alloc is mostly memalign. */
+		if (w->symbol[i].at &&
+		    !is_patched_already(w, w->symbol[i].at) &&
+		    plan_patch(w, i, &w->symbol[i]) == -1)
+			return -1;
+	return 0;
+}
+
+/* ---- in: memory ------------------------------------------------------- */
+
+static uint64_t
+resolve(void *arg, const char *name)
+{
+	struct work *w = arg;
+	struct ht_symbol s;
+
+	return ht_linkmap_find(&w->linked, &w->t.remote, name, &s) &&
+		       s.type != STT_GNU_IFUNC
+		   ? s.at
+		   : 0;
+}
+
+static int
+refused(struct work *w, const char *what, long result)
+{
+	errno = (int)-result;
+	return ht_error_errno(w->t.err,
+	    "cannot record process %d: in it the kernel refused %s",
+	    (int)w->t.remote.pid, what);
+}
+
+/* Maps memory there; 0 with the error set if that is refused. */
+static uint64_t
+map(struct work *w, uint64_t at, uint64_t size, int prot, int flags,
+    const char *what)
+{
+	long r =
+	    ht_remote_syscall(&w->t.remote, SYS_mmap, at, size, (uint64_t)prot,
+		(uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | flags), UINT64_MAX, 0);
+
+	if (r > -4096 && r < 0) {
+		refused(w, what, r);
+		return 0;
+	}
+	return (uint64_t)r;
+}
+
+/* What /proc/PID/maps calls it. An older kernel has no names. */
+static void
+name_memory(struct work *w, uint64_t at, uint64_t size)
+{
+	ht_remote_syscall(&w->t.remote, SYS_prctl, SET_VMA, 0, at, size,
+	    w->t.head.image.start + w->t.image->head +
+		offsetof(struct ht_head, label),
+	    0);
+}
+
+/* The image's memory, for one that is not there yet. */
+static int
+map_image(struct work *w)
+{
+	struct ht_image *im = w->t.image;
+	uint64_t base = map(w, 0, im->size, PROT_NONE, 0, "memory");
+
+	if (!base ||
+	    !map(w, base, im->text, PROT_READ | PROT_EXEC, MAP_FIXED,
+		"memory for code") ||
+	    !map(w, base + im->data, im->size - im->data,
+		PROT_READ | PROT_WRITE, MAP_FIXED, "memory"))
+		return -1;
+	w->t.head.image = (struct ht_area){base, im->size};
+	return 0;
+}
+
+static uint64_t
+new_generation(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec)
+		   << 22 |
+	       (uint64_t)getpid();
+}
+
+/* Fresh data; with the text, if there is a new one. */
+static int
+write_image(struct work *w, bool fresh)
+{
+	struct ht_image *im = w->t.image;
+	uint64_t base = w->t.head.image.start, live;
+	struct ht_head *h, *old = &w->t.head;
+	long r;
+
+	if (ht_image_relocate(im, base, resolve, w, w->t.err) == -1)
+		return -1;
+	h = ht_image_head(im);
+	h->image = old->image;
+	h->generation = w->in->generation = new_generation();
+	memcpy(h->near, old->near, sizeof h->near);
+	memcpy(h->patch, old->patch, sizeof h->patch);
+	memcpy(h->auxv, w->linked.auxv, sizeof h->auxv);
+	w->t.head = *h;
+	w->t.head_at = base + im->head;
+	live = h->live;
+	if (!fresh)
+		ht_remote_syscall(&w->t.remote, SYS_madvise, base + im->data,
+		    im->size - im->data, MADV_DONTNEED, 0, 0, 0);
+	if ((fresh && ht_remote_write(
+			  &w->t.remote, base, im->memory, im->text) == -1) ||
+	    ht_remote_write(&w->t.remote, base + im->data,
+		im->memory + im->data, im->filled) == -1)
+		return ht_error_errno(w->t.err,
+		    "cannot write to the memory of process %d",
+		    (int)w->t.remote.pid);
+	r = ht_remote_syscall(
+	    &w->t.remote, SYS_madvise, live, HT_PAGE, MADV_WIPEONFORK, 0, 0, 0);
+	if (r < 0)
+		return refused(w, "MADV_WIPEONFORK", r);
+	if (fresh) {
+		name_memory(w, base, im->text);
+		name_memory(w, base + im->data, im->size - im->data);
+	}
+	return 0;
+}
+
+/* Before all else, while what is planned is still free. */
+static int
+map_near(struct work *w)
+{
+	for (unsigned i = 0; i < HT_NEAR_MAX; i++) {
+		struct ht_area *a = &w->t.head.near[i];
+
+		/* There is one of an attach before. */
+		if (!a->size || ht_maps_find(&w->t.maps, a->start))
+			continue;
+		if (map(w, a->start, a->size, PROT_READ | PROT_EXEC,
+			MAP_FIXED_NOREPLACE, "memory for code") != a->start)
+			return ht_error_set(w->t.err,
+			    "cannot record process %d: there is no room near "
+			    "its C library",
+			    (int)w->t.remote.pid);
+	}
+	return 0;
+}
+
+/* The moved instructions, with the jumps to the hooks. */
+static int
+write_near(struct work *w)
+{
+	struct ht_head *h = &w->t.head;
+
+	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
+		name_memory(w, h->near[i].start, h->near[i].size);
+	for (unsigned i = 0; i < w->patches; i++) {
+		const struct ht_patch *p = &h->patch[i];
+		const struct ht_hook *hook = &h->hook[w->hook[i]];
+		uint8_t code[MOVED + HT_MOVED_MAX] = {0};
+
+		ht_x86_far_jump(code, hook->hook);
+		memcpy(code + MOVED, w->moved[i].code, w->moved[i].size);
+		if (ht_remote_write(&w->t.remote, p->moved - MOVED, code,
+			sizeof code) == -1 ||
+		    (hook->real && ht_remote_write(&w->t.remote, hook->real,
+				       &p->moved, sizeof p->moved) == -1))
+			return ht_error_errno(w->t.err,
+			    "cannot write to the memory of process %d",
+			    (int)w->t.remote.pid);
+	}
+	return 0;
+}
+
+static int
+map_arena(struct work *w)
+{
+	struct ht_error quiet = {""}, *err = w->t.err;
+	uint64_t at = 0, size = UINT64_C(1) << 30;
+
+	w->t.err = &quiet;
+	for (; !at && size > UINT64_C(8) << 20; size /= 4)
+		at = map(w, 0, size, PROT_READ | PROT_WRITE, MAP_NORESERVE,
+		    "memory");
+	w->t.err = err;
+	if (!at)
+		return ht_error_set(w->t.err, "%s", quiet.text);
+	size *= 4;
+	name_memory(w, at, size);
+	w->t.head.arena = (struct ht_area){at, size};
+	return 0;
+}
+
+/* ---- in: the ring ----------------------------------------------------- */
+
+/* A copy of the descriptor `fd` of the process. */
+static int
+take_descriptor(struct work *w, int fd)
+{
+	int pid_fd = (int)syscall(SYS_pidfd_open, w->t.remote.pid, 0),
+	    copy = -1;
+	char path[64];
+
+	if (pid_fd != -1) {
+		copy = (int)syscall(SYS_pidfd_getfd, pid_fd, fd, 0);
+		close(pid_fd);
+	}
+	if (copy == -1) {
+		snprintf(path, sizeof path, "/proc/%d/fd/%d",
+		    (int)w->t.remote.pid, fd);
+		copy = open(path, O_RDWR | O_CLOEXEC);
+	}
+	return copy;
+}
+
+/* A memory file of the process's: its descriptor there. Where all descriptors
+ * are in use, one more is allowed for the moment. */
+static long
+make_file(struct work *w)
+{
+	uint64_t name = w->t.head_at + offsetof(struct ht_head, ring_name);
+	struct rlimit was, more;
+	long fd = ht_remote_syscall(
+	    &w->t.remote, SYS_memfd_create, name, MFD_CLOEXEC, 0, 0, 0, 0);
+
+	if (fd != -EMFILE ||
+	    prlimit(w->t.remote.pid, RLIMIT_NOFILE, NULL, &was) == -1)
+		return fd;
+	more = was;
+	more.rlim_cur += 64;
+	if (more.rlim_cur > more.rlim_max)
+		more.rlim_max = more.rlim_cur;
+	if (prlimit(w->t.remote.pid, RLIMIT_NOFILE, &more, NULL) == -1)
+		return fd;
+	fd = ht_remote_syscall(
+	    &w->t.remote, SYS_memfd_create, name, MFD_CLOEXEC, 0, 0, 0, 0);
+	prlimit(w->t.remote.pid, RLIMIT_NOFILE, &was, NULL);
+	return fd;
+}
+
+/* Makes the ring in a file of the process, so in memory that is its own, and
+ * maps it here and there. No descriptor stays. */
+static int
+make_ring(struct work *w)
+{
+	struct ht_injection *in = w->in;
+	struct ht_ring_options options = *w->options;
+	long fd = make_file(w), at;
+	int r = -1;
+
+	options.pid = w->t.remote.pid;
+	if (fd < 0)
+		return refused(w, "a memory file", fd);
+	in->ring_fd = take_descriptor(w, (int)fd);
+	if (in->ring_fd == -1) {
+		ht_error_errno(w->t.err, "cannot share memory with process %d",
+		    (int)w->t.remote.pid);
+	} else if ((in->ring = ht_shm_fill(&options, in->ring_fd, w->t.err))) {
+		at = ht_remote_syscall(&w->t.remote, SYS_mmap, 0,
+		    in->ring->size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_NORESERVE, (uint64_t)fd, 0);
+		if (at > -4096 && at < 0) {
+			refused(w, "memory for the ring", at);
+		} else {
+			w->t.head.ring =
+			    (struct ht_area){(uint64_t)at, in->ring->size};
+			r = 0;
+		}
+	}
+	ht_remote_syscall(&w->t.remote, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
+	if (r == 0) {
+		ht_remote_syscall(&w->t.remote, SYS_madvise,
+		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
+		    0, 0);
+		if (w->seccomp)
+			atomic_fetch_or(&in->ring->control, HT_CTL_NO_CALLS);
+	}
+	return r;
+}
+
+/* ---- in: the start ---------------------------------------------------- */
+
+/* A number behind `key` in /proc/PID/task/TID/status, the last of the line; -1:
+ * there is none. */
+static long
+status_number(pid_t pid, pid_t tid, const char *key)
+{
+	char path[64], *line = NULL, *last;
+	size_t size = 0, len = strlen(key);
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (n == -1 && getline(&line, &size, f) > 0)
+		if (!strncmp(line, key, len)) {
+			last = strrchr(line, '\t');
+			n = last ? atol(last) : -1;
+		}
+	free(line);
+	fclose(f);
+	return n;
+}
+
+/* Where libc notes a thread's tid, from its thread pointer: where it is so for
+ * the thread that is stopped. */
+static int
+find_tid(struct work *w)
+{
+	static const uint32_t usual[] = {0x2d0, 0x30}; /* glibc, musl */
+	const struct ht_remote_thread *th = &w->t.remote.worker;
+	uint32_t word[TID_BYTES / 4];
+	long tid = status_number(w->t.remote.pid, th->tid, "NSpid:");
+	uint64_t tp = th->regs.fs_base;
+	size_t n = HT_LEN(word);
+
+	if (tid == -1)
+		tid = th->tid;
+	while (n > 64 && ht_remote_read(&w->t.remote, tp, word, n * 4) == -1)
+		n /= 2;
+	for (size_t i = 0; tp && i < HT_LEN(usual); i++)
+		if (usual[i] / 4 < n && word[usual[i] / 4] == (uint32_t)tid) {
+			w->t.head.tid_at = usual[i];
+			return 0;
+		}
+	for (size_t i = 0; tp && i < n; i++)
+		if (word[i] == (uint32_t)tid) {
+			w->t.head.tid_at = i * 4;
+			return 0;
+		}
+	return ht_error_set(w->t.err,
+	    "cannot record process %d: its C library does not say where it "
+	    "keeps the ids of threads",
+	    (int)w->t.remote.pid);
+}
+
+static int
+run_start(struct work *w)
+{
+	struct ht_head *h = &w->t.head;
+	uint64_t stack = map(w, 0, STACK, PROT_READ | PROT_WRITE, 0, "memory");
+	long r;
+
+	/* The main thread's pointer, if it is the one that works. */
+	h->main_thread = w->t.remote.worker.tid == w->t.remote.pid
+			     ? w->t.remote.worker.regs.fs_base
+			     : 0;
+	if (!stack)
+		return -1;
+	if (ht_target_write_head(&w->t) == -1)
+		return ht_error_errno(w->t.err,
+		    "cannot write to the memory of process %d",
+		    (int)w->t.remote.pid);
+	r = ht_remote_call(
+	    &w->t.remote, h->call, h->done, h->start, stack + STACK);
+	ht_remote_syscall(&w->t.remote, SYS_munmap, stack, STACK, 0, 0, 0, 0);
+	if (r == 0)
+		return 0;
+	if (r == -1)
+		return ht_error_set(w->t.err, "cannot record process %d: %s",
+		    (int)w->t.remote.pid, w->in->ring->why);
+	return ht_error_set(w->t.err,
+	    "cannot record process %d: the library could not start in it",
+	    (int)w->t.remote.pid);
+}
+
+/* ---- in: the patches -------------------------------------------------- */
+
+/* Puts the jumps in place, all threads being stopped. False: a signal handler
+ * will return to between two of the instructions that are replaced. */
+static bool
+patch(struct work *w, bool *failed)
+{
+	struct ht_head *h = &w->t.head;
+	struct ht_wanted wanted = {0};
+	uint32_t on = 1;
+	uint64_t generation = 0;
+
+	*failed = true;
+	ht_remote_read(&w->t.remote,
+	    w->t.head_at + offsetof(struct ht_head, generation), &generation,
+	    sizeof generation);
+	if (generation != h->generation) {
+		ht_error_set(w->t.err,
+		    "process %d is recorded already, from a moment ago",
+		    (int)w->t.remote.pid);
+		return false;
+	}
+	for (unsigned i = 0; i < w->patches; i++) {
+		uint8_t is[sizeof h->patch[i].old];
+
+		ht_want(&wanted, h->patch[i].at + 1, HT_X86_JUMP_SIZE - 1);
+		if (ht_remote_read(&w->t.remote, h->patch[i].at, is,
+			h->patch[i].size) == -1 ||
+		    memcmp(is, h->patch[i].old, h->patch[i].size) != 0) {
+			ht_error_set(w->t.err,
+			    "cannot record process %d: its code has changed",
+			    (int)w->t.remote.pid);
+			return false;
+		}
+	}
+	*failed = false;
+	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1 ||
+	    ht_target_threads_have(&w->t, &wanted, false))
+		return false;
+	for (size_t i = 0; i < w->t.remote.threads; i++) {
+		struct ht_remote_thread *th = &w->t.remote.thread[i];
+		uint64_t pc = th->regs.rip;
+
+		for (unsigned k = 0; k < w->patches; k++) {
+			const struct ht_patch *p = &h->patch[k];
+
+			if (pc - p->at - 1 >= p->size - 1u)
+				continue;
+			for (unsigned j = 0; j < p->count; j++)
+				if (p->at + p->from[j] == pc)
+					ht_remote_move(th, p->moved + p->to[j]);
+		}
+	}
+	h->patched = 1;
+	*failed = ht_target_write_head(&w->t) == -1;
+	for (unsigned i = 0; !*failed && i < w->patches; i++)
+		*failed = ht_remote_write(&w->t.remote, h->patch[i].at,
+			      h->patch[i].new, h->patch[i].size) == -1;
+	if (!*failed)
+		*failed = ht_remote_write(
+			      &w->t.remote, h->live, &on, sizeof on) == -1;
+	if (*failed) {
+		ht_error_errno(w->t.err,
+		    "cannot write to the code of process %d",
+		    (int)w->t.remote.pid);
+		ht_target_unhook(&w->t, NULL);
+	}
+	return !*failed;
+}
+
+static int
+patch_when_possible(struct work *w)
+{
+	struct ht_error *err = w->t.err;
+	bool failed = false;
+
+	for (unsigned i = 0; !failed && i < PATCH_TRIES; i++) {
+		struct ht_error why = {""};
+		bool done = false;
+
+		w->t.err = &why;
+		if (ht_remote_stop_all(&w->t.remote, w->t.err) == 0)
+			done = patch(w, &failed);
+		else
+			failed = !w->t.remote.again;
+		ht_remote_go(&w->t.remote);
+		w->t.err = err;
+		if (done)
+			return 0;
+		if (failed || (i == PATCH_TRIES - 1 && *why.text))
+			return ht_error_set(err, "%s", why.text);
+		nap_us(1000 + 200 * (long)i);
+	}
+	return ht_error_set(w->t.err,
+	    "cannot record process %d: a signal handler has interrupted an "
+	    "allocation in it and does not return",
+	    (int)w->t.remote.pid);
+}
+
+/* ---- in --------------------------------------------------------------- */
+
+/* Any instruction for a system call that the process has. */
+static int
+find_syscall(struct work *w)
+{
+	uint64_t at = ht_linkmap_aux(&w->linked, AT_SYSINFO_EHDR);
+	const struct ht_map *m = ht_maps_find(&w->t.maps, at);
+	size_t size = m ? (size_t)(m->end - at) : 0;
+	struct ht_symbol s;
+	char *code, *p = NULL;
+
+	if (!size && ht_linkmap_find(&w->linked, &w->t.remote, "syscall", &s)) {
+		at = s.at;
+		size = 64;
+	}
+	code = ht_malloc(size + 1);
+	if (ht_remote_read(&w->t.remote, at, code, size) == 0)
+		p = memmem(code, size, "\x0f\x05", 2);
+	w->syscall_at = p ? at + (uint64_t)(p - code) : 0;
+	free(code);
+	return p ? 0
+		 : ht_error_set(w->t.err,
+		       "cannot record process %d: it has no way to make a "
+		       "system call",
+		       (int)w->t.remote.pid);
+}
+
+/* A system call of ours could be the end of a process under seccomp, were that
+ * not suspended. */
+static void
+mind_seccomp(struct work *w)
+{
+	w->seccomp =
+	    status_number(w->t.remote.pid, w->t.remote.pid, "Seccomp:") > 0;
+	if (w->seccomp)
+		w->t.remote.options = SUSPEND_SECCOMP;
+}
+
+/* A recorder that lives has it. One that died, and its guardian with it, is
+ * cleaned up after. */
+static bool
+is_in_use(struct ht_target *t, bool same, void *arg)
+{
+	(void)same, (void)arg;
+	if (ht_target_is_recorded(t))
+		return true;
+	ht_target_unhook(t, NULL);
+	return false;
+}
+
+/* An image that no thread is in can be used again; another is left alone. */
+static bool
+is_of_use(struct ht_target *t, bool same, void *arg)
+{
+	struct work *w = arg;
+
+	if (!same)
+		return false;
+	if (!ht_target_is_quiet(t)) {
+		w->busy = true;
+		return false;
+	}
+	return !ht_target_has_memory(t) || ht_target_free_memory(t) == 0;
+}
+
+/* Is it recorded from its start on? A child of such a process has the ring
+ * mapped, too. */
+static bool
+is_launched(struct work *w)
+{
+	struct ht_target *t = &w->t;
+	long pid = status_number(t->remote.pid, t->remote.pid, "NSpid:");
+	struct ht_ring r;
+
+	for (size_t i = 0; i < t->maps.count; i++)
+		if (t->maps.map[i].ring &&
+		    ht_remote_read(
+			&t->remote, t->maps.map[i].start, &r, sizeof r) == 0 &&
+		    r.magic == HT_RING_MAGIC && (long)r.claimed == pid &&
+		    r.alive && !(r.alive & FUTEX_OWNER_DIED) &&
+		    !(r.control & HT_CTL_STOP))
+			return true;
+	return false;
+}
+
+/* Everything but the patches. All threads are stopped, one works. 1: there is
+ * an image that will be of use in a moment. */
+static int
+put_image(struct work *w)
+{
+	static const struct ht_head none;
+	bool fresh;
+
+	w->busy = false;
+	fresh = !ht_target_images(&w->t, is_of_use, w);
+	if (fresh && w->busy && w->patience-- > 0)
+		return 1;
+	if (fresh)
+		w->t.head = none;
+	if (plan(w) == -1 ||
+	    ht_remote_work_begin(&w->t.remote, w->syscall_at, w->t.err) == -1)
+		return -1;
+	if (map_near(w) == -1 || (fresh && map_image(w) == -1) ||
+	    write_image(w, fresh) == -1 || write_near(w) == -1 ||
+	    map_arena(w) == -1 || make_ring(w) == -1 || find_tid(w) == -1)
+		return -1;
+	return run_start(w);
+}
+
+static int
+prepare(struct work *w)
+{
+	int r;
+
+	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
+		return -1;
+	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1)
+		r = ht_error_errno(w->t.err,
+		    "cannot see the memory of process %d",
+		    (int)w->t.remote.pid);
+	else if (ht_target_images(&w->t, is_in_use, NULL) || is_launched(w))
+		r = ht_error_set(w->t.err, "process %d is recorded already",
+		    (int)w->t.remote.pid);
+	else
+		r = put_image(w);
+	ht_remote_go(&w->t.remote);
+	return r;
+}
+
+static int
+inject(struct work *w)
+{
+	int r;
+
+	if (ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1 ||
+	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
+	    find_functions(w) == -1 || find_syscall(w) == -1)
+		return -1;
+	mind_seccomp(w);
+	w->patience = PATIENCE;
+	while ((r = prepare(w)) == 1)
+		nap_us(1000 * (PATIENCE + 1 - w->patience));
+	if (r == -1)
+		return -1;
+	return w->in->ready(w->in) ? patch_when_possible(w) : -1;
+}
+
+int
+ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
+    const struct ht_ring_options *o, struct ht_error *err)
+{
+	struct work *w = ht_calloc(1, sizeof *w);
+	struct ht_error ignored = {""};
+	int r;
+
+	in->ring = NULL;
+	in->ring_fd = -1;
+	in->generation = 0;
+	w->in = in;
+	w->options = o;
+	if (ht_target_open(&w->t, pid, image, err) == -1) {
+		free(w);
+		return -1;
+	}
+	r = inject(w);
+	if (w->t.remote.longest > in->stop_us)
+		in->stop_us = w->t.remote.longest;
+	in->head = w->t.head_at;
+	in->again = w->t.remote.again;
+	ht_target_close(&w->t);
+	ht_linkmap_release(&w->linked);
+	free(w);
+	if (r == -1 && in->generation)
+		ht_withdraw(in, pid, image, &ignored);
+	if (r == -1 && in->ring) {
+		ht_shm_free(in->ring);
+		close(in->ring_fd);
+		in->ring = NULL;
+	}
+	return r;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Another process, stopped and worked upon by ptrace(2), one stop at a time: in
+ * between nothing holds it, so that a debugger may have it.
+ *
+ * The threads are seized while they run, then interrupted, and the list in
+ * /proc is read again until it names nobody new: who is stopped makes no
+ * threads. A thread in a system call that sleeps is woken for that; unless it
+ * is made to do something here, the kernel takes it back to sleep as after
+ * SIGCONT. One that is made to is given its registers back, all of them, with
+ * the number of the system call that it was in, from a stop in which the
+ * kernel still has to decide whether to restart that; with its signal mask, its
+ * vector registers, and its restartable sequence (rseq(2)), which the kernel
+ * would otherwise take for left.
+ *
+ * A thread works here by system calls alone, on a stack of ours, with its
+ * signals blocked; the tracer goes from system call to system call, so there
+ * is no SIGTRAP, which would change what the program does with that signal.
+ */
+#ifndef HT_REMOTE_H
+#define HT_REMOTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "libht/base.h"
+#include "libht/err.h"
+
+struct ht_remote_thread {
+	pid_t tid;
+	bool stopped;
+	struct user_regs_struct regs; /* valid while it is stopped */
+};
+
+struct ht_remote {
+	pid_t pid;
+	int mem;
+	struct ht_remote_thread *thread;
+	size_t threads, cap;
+	int options; /* more for ptrace: PTRACE_O_SUSPEND_SECCOMP */
+	/* The thread that works for us, between begin and end. */
+	bool working;
+	struct ht_remote_thread worker;
+	uint64_t mask, rseq, rseq_cs;
+	void *vector;
+	size_t vector_size;
+	uint64_t syscall_at; /* an instruction for it, anywhere */
+	bool again;	     /* a thread did not stop: it might, later */
+	uint64_t began;	     /* us; of the stop */
+	uint64_t longest;    /* us; of the stops so far */
+};
+
+/* Opens its memory. 0, or -1 with *err set. Nothing is stopped. */
+int ht_remote_open(struct ht_remote *r, pid_t pid, struct ht_error *err);
+/* Lets everything go and frees it. */
+void ht_remote_close(struct ht_remote *r);
+
+/*
+ * Stops one thread, any that can be stopped; or all of them. 0, or -1 with *err
+ * set and nothing stopped: it has ended; some thread does not stop
+ * within 100 ms (it waits for a vfork child, or for a disk); or it may not be
+ * traced.
+ */
+int ht_remote_stop_one(struct ht_remote *r, struct ht_error *err);
+int ht_remote_stop_all(struct ht_remote *r, struct ht_error *err);
+/* Lets them go on. */
+void ht_remote_go(struct ht_remote *r);
+
+/* Memory; works while nothing is stopped, too. 0, or -1. What may not be
+ * written is written nevertheless, if something is stopped. */
+int ht_remote_read(struct ht_remote *r, uint64_t at, void *to, size_t size);
+int ht_remote_write(
+    struct ht_remote *r, uint64_t at, const void *from, size_t size);
+
+/* Makes the first stopped thread work: 0, or -1 with *err set. After
+ * ht_remote_work_end() it is where it was. */
+int ht_remote_work_begin(
+    struct ht_remote *r, uint64_t syscall_at, struct ht_error *err);
+/* One system call: what it returns, -errno for a failure; -EIO when the
+ * process ended. */
+long ht_remote_syscall(struct ht_remote *r, long number, uint64_t a, uint64_t b,
+    uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+/* Calls `function` on a stack that ends at `stack`: `call` calls what rax says
+ * and ends in a system call at `done`. Returns what the function returned;
+ * -EIO: it did not come to that. */
+long ht_remote_call(struct ht_remote *r, uint64_t call, uint64_t done,
+    uint64_t function, uint64_t stack);
+int ht_remote_work_end(struct ht_remote *r);
+
+/* Moves a stopped thread to another instruction. */
+int ht_remote_move(struct ht_remote_thread *t, uint64_t pc);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <elf.h>
+#include <errno.h>
+#include <limits.h>
+#include <link.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ht-record/target.h"
+#include "libht/mem.h"
+
+#define SCAN_MAX     (UINT64_C(64) << 20) /* bytes of a stack */
+#define HAYSTACK_MAX (UINT64_C(1) << 20)  /* code that may hold an image */
+
+/* What a signal handler returns to, and where the interrupted stack pointer is
+ * from there; arch.h of the preload library knows the same. */
+#define RESTORER      "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"
+#define RESTORER_SIZE 9
+#define UCONTEXT_SP   160
+
+/* ---- stacks ----------------------------------------------------------- */
+
+void
+ht_want(struct ht_wanted *w, uint64_t start, uint64_t size)
+{
+	if (!size)
+		return;
+	if (!w->count || start < w->low)
+		w->low = start;
+	if (!w->count || start + size > w->high)
+		w->high = start + size;
+	w->area[w->count++] = (struct ht_area){start, size};
+}
+
+static bool
+is_wanted(const struct ht_wanted *w, uint64_t v)
+{
+	if (v < w->low || v >= w->high)
+		return false;
+	for (unsigned i = 0; i < w->count; i++)
+		if (v - w->area[i].start < w->area[i].size)
+			return true;
+	return false;
+}
+
+/* Is that where the kernel lets a signal handler return to? */
+static bool
+is_restorer(struct ht_target *t, struct ht_wanted *w, uint64_t v)
+{
+	const struct ht_map *m;
+	char code[RESTORER_SIZE];
+
+	if (v == w->restorer)
+		return true;
+	m = ht_maps_find(&t->maps, v);
+	if (!m || !m->exec ||
+	    ht_remote_read(&t->remote, v, code, sizeof code) == -1 ||
+	    memcmp(code, RESTORER, RESTORER_SIZE) != 0)
+		return false;
+	w->restorer = v;
+	return true;
+}
+
+/*
+ * Is there a wanted word on the stack from `sp` up? A handler's own stack leads
+ * on to the one that it interrupted. `depth`: so many may follow.
+ */
+static bool
+stack_has(struct ht_target *t, struct ht_wanted *w, uint64_t sp, uint64_t end,
+    int depth)
+{
+	static uint64_t room[4][8192];
+	const struct ht_map *m = ht_maps_find(&t->maps, sp);
+	uint64_t *word, at = sp & ~UINT64_C(7), last = 0, next;
+
+	if (!m || depth == 0)
+		return false;
+	word = room[depth - 1];
+	if (end <= sp || end > m->end)
+		end = m->end;
+	if (end - at > SCAN_MAX)
+		end = at + SCAN_MAX;
+	while (at + 8 <= end) {
+		size_t n = (end - at) / 8 < HT_LEN(room[0])
+			       ? (size_t)((end - at) / 8)
+			       : HT_LEN(room[0]);
+
+		if (ht_remote_read(&t->remote, at, word, n * 8) == -1)
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			if (is_wanted(w, word[i]))
+				return true;
+			/* Most words are no addresses, or like the last. */
+			if (word[i] < HT_PAGE || word[i] >> 47 ||
+			    word[i] == last ||
+			    word[i] - m->start < m->end - m->start)
+				continue;
+			last = word[i];
+			if (is_restorer(t, w, last) &&
+			    ht_remote_read(&t->remote,
+				at + i * 8 + 8 + UCONTEXT_SP, &next,
+				sizeof next) == 0 &&
+			    next - m->start >= m->end - m->start &&
+			    stack_has(t, w, next, 0, depth - 1))
+				return true;
+		}
+		at += n * 8;
+	}
+	return false;
+}
+
+/* Is a stopped thread in what is wanted, or will it return there? */
+bool
+ht_target_threads_have(struct ht_target *t, struct ht_wanted *w, bool pc)
+{
+	for (size_t i = 0; i < t->remote.threads; i++) {
+		const struct user_regs_struct *r = &t->remote.thread[i].regs;
+
+		if ((pc && is_wanted(w, r->rip)) ||
+		    stack_has(t, w, r->rsp, r->fs_base, 4))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what is there ---------------------------------------------------- */
+
+bool
+ht_target_read_head(struct ht_target *t, uint64_t at)
+{
+	if (ht_remote_read(&t->remote, at, &t->head, sizeof t->head) == -1 ||
+	    t->head.magic != HT_HEAD_MAGIC)
+		return false;
+	t->head_at = at;
+	return true;
+}
+
+int
+ht_target_write_head(struct ht_target *t)
+{
+	return ht_remote_write(
+	    &t->remote, t->head_at, &t->head, sizeof t->head);
+}
+
+/* The head of the image, if the page at `at` is the first of one; else 0.
+ * *same: it is of our file. */
+static uint64_t
+image_head(struct ht_target *t, uint64_t at, bool *same)
+{
+	const struct ht_image *im = t->image;
+	uint64_t magic;
+	ElfW(Ehdr) e;
+	char *code;
+
+	if (ht_remote_read(&t->remote, at, &e, sizeof e) == -1 ||
+	    memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    ht_remote_read(&t->remote, at + e.e_entry, &magic, sizeof magic) ==
+		-1 ||
+	    magic != HT_HEAD_MAGIC)
+		return 0;
+	code = ht_malloc(im->code);
+	*same = ht_remote_read(&t->remote, at, code, im->code) == 0 &&
+		memcmp(code, im->file, im->code) == 0;
+	free(code);
+	return at + e.e_entry;
+}
+
+bool
+ht_target_images(struct ht_target *t,
+    bool (*each)(struct ht_target *t, bool same, void *arg), void *arg)
+{
+	bool same;
+
+	for (size_t i = 0; i < t->maps.count; i++) {
+		const struct ht_map *m = &t->maps.map[i];
+
+		/* It may have grown together with its neighbours. */
+		if (m->file || !m->exec || m->write ||
+		    m->end - m->start > HAYSTACK_MAX)
+			continue;
+		for (uint64_t at = m->start; at < m->end; at += HT_PAGE) {
+			uint64_t head = image_head(t, at, &same);
+
+			if (head && ht_target_read_head(t, head) &&
+			    each(t, same, arg))
+				return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t
+ring_word(struct ht_target *t, size_t offset)
+{
+	uint32_t v = 0;
+
+	ht_remote_read(&t->remote, t->head.ring.start + offset, &v, sizeof v);
+	return v;
+}
+
+/* Does the recorder that hooked it live? */
+bool
+ht_target_is_recorded(struct ht_target *t)
+{
+	uint32_t alive = ring_word(t, offsetof(struct ht_ring, alive));
+
+	return t->head.patched && alive && !(alive & FUTEX_OWNER_DIED);
+}
+
+void
+ht_target_close(struct ht_target *t)
+{
+	ht_remote_close(&t->remote);
+	ht_maps_release(&t->maps);
+}
+
+int
+ht_target_open(struct ht_target *t, pid_t pid, struct ht_image *image,
+    struct ht_error *err)
+{
+	*t = (struct ht_target){.image = image, .err = err};
+	if (ht_remote_open(&t->remote, pid, err) == -1)
+		return -1;
+	if (ht_maps_read(&t->maps, pid) == -1) {
+		ht_error_errno(
+		    err, "cannot see the memory of process %d", (int)pid);
+		ht_target_close(t);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- undoing ---------------------------------------------------------- */
+
+/* Is no thread in the image, or on its way back there? */
+bool
+ht_target_is_quiet(struct ht_target *t)
+{
+	struct ht_wanted w = {0};
+
+	ht_want(&w, t->head.image.start, t->image->text);
+	for (unsigned i = 0; i < HT_NEAR_MAX; i++)
+		ht_want(&w, t->head.near[i].start, t->head.near[i].size);
+	return ht_maps_read(&t->maps, t->remote.pid) == 0 &&
+	       !ht_target_threads_have(t, &w, true);
+}
+
+static void
+unpatch(struct ht_target *t)
+{
+	struct ht_head *h = &t->head;
+	uint32_t off = 0;
+
+	for (unsigned i = 0; i < HT_PATCHES_MAX; i++) {
+		const struct ht_patch *p = &h->patch[i];
+		uint8_t is[sizeof p->new];
+
+		/* Another tool's change on top of ours is not ours to undo. */
+		if (p->at &&
+		    ht_remote_read(&t->remote, p->at, is, p->size) == 0 &&
+		    memcmp(is, p->new, p->size) == 0)
+			ht_remote_write(&t->remote, p->at, p->old, p->size);
+	}
+	ht_remote_write(&t->remote, h->live, &off, sizeof off);
+	h->patched = 0;
+	ht_target_write_head(t);
+}
+
+/* Who waits for room in the ring is to stop that. */
+static void
+stop_ring(struct ht_target *t, struct ht_ring *ring)
+{
+	uint32_t stop =
+	    ring_word(t, offsetof(struct ht_ring, control)) | HT_CTL_STOP;
+
+	ht_remote_write(&t->remote,
+	    t->head.ring.start + offsetof(struct ht_ring, control), &stop,
+	    sizeof stop);
+	if (!ring)
+		return;
+	atomic_fetch_add(&ring->space, 1);
+	syscall(SYS_futex, &ring->space, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void
+ht_target_unhook(struct ht_target *t, struct ht_ring *ring)
+{
+	if (!t->head.patched)
+		return;
+	unpatch(t);
+	stop_ring(t, ring);
+}
+
+static void
+unmap(struct ht_target *t, struct ht_area *a)
+{
+	if (a->size && ht_remote_syscall(&t->remote, SYS_munmap, a->start,
+			   a->size, 0, 0, 0, 0) == 0)
+		a->size = 0;
+}
+
+/* The memory that only a recording needs; all threads are stopped and none is
+ * in the image. */
+int
+ht_target_free_memory(struct ht_target *t)
+{
+	struct ht_head *h = &t->head;
+
+	if (ht_remote_work_begin(&t->remote, h->done, t->err) == -1)
+		return -1;
+	unmap(t, &h->ring);
+	unmap(t, &h->arena);
+	ht_remote_work_end(&t->remote);
+	return ht_target_write_head(t);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A process that is being hooked or unhooked: what inject.c and withdraw.c
+ * share. What is known of it is only as good as the stop in which it was
+ * looked at: another recorder may come in between.
+ */
+#ifndef HT_TARGET_H
+#define HT_TARGET_H
+
+#include "ht-record/image.h"
+#include "ht-record/maps.h"
+#include "ht-record/remote.h"
+#include "ht-record/ring.h"
+
+#define HT_PAGE UINT64_C(4096)
+
+struct ht_target {
+	struct ht_remote remote;
+	struct ht_maps maps;
+	struct ht_image *image; /* of our file */
+	uint64_t head_at;	/* of the image in it that we mean; 0: none */
+	struct ht_head head;	/* what is there, or is to be */
+	struct ht_error *err;
+};
+
+/* 0, or -1 with *err set. */
+int ht_target_open(struct ht_target *t, pid_t pid, struct ht_image *image,
+    struct ht_error *err);
+void ht_target_close(struct ht_target *t);
+
+/*
+ * Calls `each` for every image of ours that is in it, t->head being its head;
+ * `same`: the image is of the very file that we have. Ends when `each` returns
+ * true, and returns that.
+ */
+bool ht_target_images(struct ht_target *t,
+    bool (*each)(struct ht_target *t, bool same, void *arg), void *arg);
+
+/* The head, there and here. */
+bool ht_target_read_head(struct ht_target *t, uint64_t at);
+int ht_target_write_head(struct ht_target *t);
+
+/* A set of addresses that stacks are searched for. */
+struct ht_wanted {
+	struct ht_area area[HT_PATCHES_MAX];
+	unsigned count;
+	uint64_t low, high;
+	uint64_t restorer; /* seen last */
+};
+
+void ht_want(struct ht_wanted *w, uint64_t start, uint64_t size);
+/* Has a stack of a thread such a word, or, if `pc`, is a thread there? All
+ * threads are stopped. */
+bool ht_target_threads_have(struct ht_target *t, struct ht_wanted *w, bool pc);
+
+/* Is no thread in the image of t->head, or on its way back there? All threads
+ * are stopped. */
+bool ht_target_is_quiet(struct ht_target *t);
+
+/* Is it hooked, by a recorder that lives? */
+bool ht_target_is_recorded(struct ht_target *t);
+/* Puts back what was there before it was hooked, if it is; `ring`: our view of
+ * its ring, or NULL. All threads are stopped. */
+void ht_target_unhook(struct ht_target *t, struct ht_ring *ring);
+/* Unmaps what only a recording needs. All threads are stopped, and it is quiet.
+ * 0, or -1 with t->err set. */
+int ht_target_free_memory(struct ht_target *t);
+static inline bool
+ht_target_has_memory(const struct ht_target *t)
+{
+	return t->head.ring.size || t->head.arena.size;
+}
+
+#endif
