@@ -12,6 +12,7 @@
 #define SIZE_LIMIT   ((uint64_t)1 << 56)
 #define THREAD_LIMIT 0xffff
 #define VERSION_TEXT 32
+#define BUILD_ID_MAX 63		     /* bytes */
 #define PROFILE	     "# ht-profile " /* how one begins */
 
 enum phase {
@@ -939,13 +940,23 @@ read_tool(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	return 1;
 }
 
+/* Hexadecimal, as ht-symbolize reads it too. */
+static bool
+is_build_id(const char *id, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!memchr("0123456789abcdef", id[i], 16))
+			return false;
+	return len > 0 && len % 2 == 0 && len / 2 <= BUILD_ID_MAX;
+}
+
 static int
 read_build_id(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	const char *id;
 	size_t len;
 
-	if (get_sized(c, &id, &len) < 0 ||
+	if (get_sized(c, &id, &len) < 0 || !is_build_id(id, len) ||
 	    get_sized(c, &ev->text, &ev->len) < 0 || get_end(c) < 0)
 		return broken(r);
 	ev->kind = HT_EV_BUILD_ID;

@@ -21,8 +21,8 @@ truth_of() {
 
 # --- killed ----------------------------------------------------------------
 for options in '' '--buffer 64k'; do
-	start -q -o t.ht $options "$PROG/racers" 8 150000
-	sleep 0.5
+	start -q -o t.ht $options "$PROG/racers" 8 300000
+	wait_for 10 '[ -s t.ht ]'
 	child=$(cat "/proc/$pid/task/$pid/children")
 	kill -KILL $pid
 	wait $pid 2>/dev/null

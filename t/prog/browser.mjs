@@ -464,16 +464,18 @@ const cases = {
     ok(values.calls === part.allocations.toLocaleString('en-US'),
       `${name}: and the calls`, values.calls, part.allocations);
 
-    await page.page.mouse.move(at(2), box.y + 50);
+    // A quick machine's run may have few.
+    const last = Math.min(5, n - 2);
+    await page.page.mouse.move(at(1), box.y + 50);
     await page.page.mouse.down();
-    await page.page.mouse.move(at(5), box.y + 60, {steps: 4});
+    await page.page.mouse.move(at(last), box.y + 60, {steps: 4});
     await page.page.mouse.up();
     await page.settle();
-    ok(page.page.url().includes('window=2-6'),
+    ok(last > 1 && page.page.url().includes(`window=1-${last + 1}`),
       `${name}: a drag chooses whole buckets`, page.page.url());
-    await page.page.mouse.click(at(3), box.y + 50);
+    await page.page.mouse.click(at(0), box.y + 50);
     await page.settle();
-    ok(page.page.url().includes('window=3-4'),
+    ok(page.page.url().includes('window=0-1'),
       `${name}: a click chooses one`, page.page.url());
     ok((await page.text('.strip .caption')).includes('whole run'),
       `${name}: and that can be undone`);
