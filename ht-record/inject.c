@@ -31,6 +31,13 @@
 #define SET_VMA		0x53564d41
 #define SUSPEND_SECCOMP (1 << 21)
 
+/* What the image needs of the process: a name in its file, and where that is;
+ * 0: nowhere. */
+struct import {
+	const char *name;
+	uint64_t at;
+};
+
 /* What an attach works with. */
 struct work {
 	struct ht_target t;
@@ -39,8 +46,11 @@ struct work {
 	const struct ht_ring_options *options;
 	uint64_t syscall_at; /* an instruction for it */
 	bool seccomp;
-	bool busy;    /* a thread is in an image that could be used */
-	int patience; /* so often that is waited for */
+	struct import import[32];
+	unsigned imports;
+	bool nameless; /* the kernel has no names for memory */
+	bool busy;     /* a thread is in an image that could be used */
+	int patience;  /* so often that is waited for */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
 	unsigned patches;
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
@@ -182,16 +192,24 @@ plan(struct work *w)
 
 /* ---- in: memory ------------------------------------------------------- */
 
+/* Looked up once, while the process runs, and remembered for when it is
+ * stopped. */
 static uint64_t
 resolve(void *arg, const char *name)
 {
 	struct work *w = arg;
 	struct ht_symbol s;
+	unsigned i = 0;
 
-	return ht_linkmap_find(&w->linked, &w->t.remote, name, &s) &&
-		       s.type != STT_GNU_IFUNC
-		   ? s.at
-		   : 0;
+	for (; i < w->imports; i++)
+		if (!strcmp(w->import[i].name, name))
+			return w->import[i].at;
+	if (!ht_linkmap_find(&w->linked, &w->t.remote, name, &s) ||
+	    s.type == STT_GNU_IFUNC)
+		s.at = 0;
+	if (i < HT_LEN(w->import))
+		w->import[w->imports++] = (struct import){name, s.at};
+	return s.at;
 }
 
 static int
@@ -223,10 +241,12 @@ map(struct work *w, uint64_t at, uint64_t size, int prot, int flags,
 static void
 name_memory(struct work *w, uint64_t at, uint64_t size)
 {
-	ht_remote_syscall(&w->t.remote, SYS_prctl, SET_VMA, 0, at, size,
-	    w->t.head.image.start + w->t.image->head +
-		offsetof(struct ht_head, label),
-	    0);
+	if (!w->nameless)
+		w->nameless = ht_remote_syscall(&w->t.remote, SYS_prctl,
+				  SET_VMA, 0, at, size,
+				  w->t.head.image.start + w->t.image->head +
+				      offsetof(struct ht_head, label),
+				  0) < 0;
 }
 
 /* The image's memory, for one that is not there yet. */

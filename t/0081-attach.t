@@ -189,9 +189,10 @@ ldd root/app | grep -o '/[^ ]*' | while read -r f; do
 	cp "$f" "root$f"
 done
 find root | sort >before
-unshare --user --map-root-user --mount --pid --fork --net \
+unshare --user --map-root-user --mount --pid --fork --kill-child --net \
     chroot root /app 3 >prog.out 2>prog.err &
 outer=$!
+background $outer
 if wait_for 10 'grep -q ready prog.out'; then
 	pid=$(child_of $outer)
 	background $pid
