@@ -461,9 +461,9 @@ has_executed(const struct ht_job *j)
 	struct iovec here = {&magic, sizeof magic};
 	struct iovec there = {(void *)j->guarded.head, sizeof magic};
 
-	return process_vm_readv(j->child.pid, &here, 1, &there, 1, 0) !=
-		   sizeof magic ||
-	       magic != HT_HEAD_MAGIC;
+	if (process_vm_readv(j->child.pid, &here, 1, &there, 1, 0) == -1)
+		return errno != ESRCH; /* it has no memory: it is ending */
+	return magic != HT_HEAD_MAGIC;
 }
 
 /* How it ended, as waitpid gives it, if that can still be known; else -1. */
