@@ -429,6 +429,12 @@ tell_form(struct filter *f, const char *p, const char *end)
 	}
 }
 
+static bool
+is_one_of(char c, const char *kinds)
+{
+	return c && strchr(kinds, c);
+}
+
 /* The lines that become others. 1: done, 0: broken, -1: not such a line. */
 static int
 converted(struct filter *f, const char *p, const char *end)
@@ -447,20 +453,15 @@ converted(struct filter *f, const char *p, const char *end)
 		return stack_line(f, p, end);
 	if (*p == '#' && end - p > 1 && p[1] == 'B')
 		return build_id_line(f, p, end);
-	return -1;
-}
-
-static bool
-is_one_of(char c, const char *kinds)
-{
-	return c && strchr(kinds, c);
+	/* Names that nothing refers to; ours would have their ids. */
+	return is_one_of(*p, "si") ? 1 : -1;
 }
 
 /* Lines that say nothing when they are cut: what is left may look whole. */
 static bool
 is_converted(struct filter *f, char kind)
 {
-	return (f->form != FORM_NAMED && is_one_of(kind, "xmt")) ||
+	return (f->form != FORM_NAMED && is_one_of(kind, "xmtsi")) ||
 	       (f->form == FORM_RAW && is_one_of(kind, "+-"));
 }
 
@@ -537,7 +538,7 @@ one_line(struct filter *f, const char *p, const char *end, const char *next)
 typedef signed char vec __attribute__((vector_size(16)));
 typedef long long vec2 __attribute__((vector_size(16)));
 
-/* Where a line begins that has to be looked at (kinds from m on in ASCII, and
+/* Where a line begins that has to be looked at (kinds from i on in ASCII, and
  * #), or a v stands, which may be the next trace's behind a cut line. */
 static inline vec
 special(const char *p)
@@ -546,7 +547,7 @@ special(const char *p)
 
 	memcpy(&a, p, 16);
 	memcpy(&b, p + 1, 16);
-	return ((vec)(a == '\n') & ((vec)(b >= 'm') | (vec)(b == '#'))) |
+	return ((vec)(a == '\n') & ((vec)(b >= 'i') | (vec)(b == '#'))) |
 	       (vec)(a == 'v');
 }
 

@@ -410,6 +410,12 @@ sym lines
 is "$status $(err | grep -c broken)" '0 0' 'a command of many lines'
 is "$(out | grep '^[-a+]' | tr '\n' ' ')" 'a 8 1 + 0 - 0 ' 'ends where a record is'
 
+# --- names that nothing refers to, which would take the ids of ours ---
+sed 's/^t 10 0.*/&\ns 5 other\ni 10 1/' theirs >named
+sym named
+is "$status $(out | sed -n 's/^i 10 //p') $(out | grep -c other)" '0 1 2 0' \
+    'names in a trace without'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented

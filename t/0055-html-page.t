@@ -37,7 +37,7 @@ traced() {
 
 traced orchard.sym "$PROG/orchard"
 traced crowd.sym "$PROG/crowd" 6 3
-traced out.sym cppcheck -q "$SRC/libht/out.c"
+traced out.sym cppcheck -q "$SRC/libht/in.c"
 traced opt.sym cppcheck -q "$SRC/libht/opt.c"
 "$BIN/ht-aggregate" -q orchard.sym orchard.sym >two.prof
 
