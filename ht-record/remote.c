@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,24 +165,39 @@ is_zombie(pid_t pid, pid_t tid)
 	return !state || state == 'Z' || state == 'X';
 }
 
-/* By another: a guardian that is about to finish, maybe. */
-static bool
-is_traced(pid_t pid, pid_t tid)
+/* A number that /proc says of a thread, as `format` reads it; 0: it says none.
+ */
+static uint64_t
+status_of(pid_t pid, pid_t tid, const char *format)
 {
 	char path[64], *line = NULL;
+	uint64_t found = 0;
 	size_t size = 0;
-	int tracer = 0;
 	FILE *f;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
 	f = fopen(path, "re");
 	if (!f)
-		return false;
-	while (!tracer && getline(&line, &size, f) > 0)
-		sscanf(line, "TracerPid: %d", &tracer);
+		return 0;
+	while (!found && getline(&line, &size, f) > 0)
+		sscanf(line, format, &found);
 	free(line);
 	fclose(f);
-	return tracer != 0;
+	return found;
+}
+
+/* By another: a guardian that is about to finish, maybe. */
+static bool
+is_traced(pid_t pid, pid_t tid)
+{
+	return status_of(pid, tid, "TracerPid: %" SCNu64) != 0;
+}
+
+/* Is a SIGCONT to the process on its way? */
+static bool
+is_continued(pid_t pid)
+{
+	return status_of(pid, pid, "ShdPnd: %" SCNx64) >> (SIGCONT - 1) & 1;
 }
 
 /* Seizes a thread that is not known yet, without stopping it. 1: done; 0: it is
@@ -189,15 +205,18 @@ is_traced(pid_t pid, pid_t tid)
 static int
 seize(struct ht_remote *r, pid_t tid)
 {
-	if (ptrace(PTRACE_SEIZE, tid, NULL,
-		PTRACE_O_TRACESYSGOOD | r->options) == -1) {
+	for (int try = 0; ptrace(PTRACE_SEIZE, tid, NULL,
+			      PTRACE_O_TRACESYSGOOD | r->options) == -1;
+	     try++) {
 		int e = errno;
 
 		if (e == ESRCH || is_zombie(r->pid, tid))
 			return 0;
 		r->again = e == EPERM && is_traced(r->pid, tid);
 		errno = e;
-		return -1;
+		/* Who traced it may have let it go since: once more. */
+		if (e != EPERM || r->again || try > 0)
+			return -1;
 	}
 	HT_GROW(r->thread, r->cap, r->threads + 1);
 	r->thread[r->threads++] = (struct ht_remote_thread){.tid = tid};
@@ -467,6 +486,9 @@ ht_remote_go(struct ht_remote *r)
 
 	if (r->working)
 		ht_remote_work_end(r);
+	/* A SIGCONT after it has undone it. */
+	if (r->held_stop && is_continued(r->pid))
+		r->held_stop = false;
 	for (size_t i = 0; i < r->threads; i++)
 		if (r->thread[i].stopped)
 			let_go(&r->thread[i]);
@@ -474,8 +496,11 @@ ht_remote_go(struct ht_remote *r)
 	for (size_t i = 0; i < r->threads; i++)
 		if (!r->thread[i].stopped)
 			let_go(&r->thread[i]);
+	if (r->held_stop)
+		kill(r->pid, SIGSTOP);
 	if (took > r->longest)
 		r->longest = took;
+	r->held_stop = false;
 	r->threads = 0;
 	r->began = 0;
 }
@@ -534,6 +559,16 @@ ht_remote_work_begin(
 	return 0;
 }
 
+/* Is this stop a SIGSTOP to the worker? Then that is kept for later. */
+static bool
+holds_stop(struct ht_remote *r, int status)
+{
+	bool is = status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP;
+
+	r->held_stop |= is;
+	return is;
+}
+
 /* Lets the worker go on to its next stop at a system call. False: it is gone,
  * or has run into trouble. */
 static bool
@@ -552,8 +587,10 @@ next_stop(struct ht_remote *r)
 			return false;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			return true;
-		/* The whole process is to stop: not now. A signal that cannot
-		 * be blocked: a fault. */
+		/* The whole process is to stop: not now. Another signal that
+		 * cannot be blocked: a fault. */
+		if (holds_stop(r, status))
+			continue;
 		if (status >> 16 != PTRACE_EVENT_STOP)
 			return false;
 	}
@@ -623,7 +660,7 @@ ht_remote_work_end(struct ht_remote *r)
 		if (waitpid(t->tid, &status, __WALL) == -1 ||
 		    !WIFSTOPPED(status))
 			return -1;
-	while (status >> 16 != PTRACE_EVENT_STOP &&
+	while ((holds_stop(r, status) || status >> 16 != PTRACE_EVENT_STOP) &&
 	       ptrace(PTRACE_CONT, t->tid, NULL, NULL) == 0);
 	e |= ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &v) == -1;
 	e |= ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs) == -1;

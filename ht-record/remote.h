@@ -47,6 +47,8 @@ struct ht_remote {
 	void *vector;
 	size_t vector_size;
 	uint64_t syscall_at; /* an instruction for it, anywhere */
+	bool held_stop;	     /* a SIGSTOP came, which cannot be blocked, while
+			      * the thread worked; it gets it when let go */
 	bool again;	     /* a thread did not stop: it might, later */
 	uint64_t began;	     /* us; of the stop */
 	uint64_t longest;    /* us; of the stops so far */
