@@ -9,6 +9,7 @@ R=$BIN/ht-record
 
 # start PROGRAM [ARG…]: in the background, to $pid; its output to prog.out.
 start() {
+	rm -f prog.out
 	"$@" >prog.out 2>prog.err &
 	pid=$!
 	background $pid
@@ -113,6 +114,7 @@ ends_well 'busy'
 
 # --- nothing lost ----------------------------------------------------------
 mkfifo lines
+rm -f prog.out
 "$PROG/between" <lines >prog.out 2>prog.err &
 pid=$!
 background $pid
@@ -172,6 +174,7 @@ attach
 is $status 0 'it ends: status 0'
 like "$(tail -n 1 t.ht)" '^#E (exit 0|stopped)$' 'it ends: so does the trace'
 ends_well 'it ends'
+rm -f prog.out
 sh -c 'echo ready; sleep 1; exec sleep 1' >prog.out &
 pid=$!
 wait_for 10 'grep -q ready prog.out'
@@ -189,6 +192,7 @@ ldd root/app | grep -o '/[^ ]*' | while read -r f; do
 	cp "$f" "root$f"
 done
 find root | sort >before
+rm -f prog.out
 unshare --user --map-root-user --mount --pid --fork --kill-child --net \
     chroot root /app 3 >prog.out 2>prog.err &
 outer=$!

@@ -97,6 +97,7 @@ cat >s.c <<'E'
 int main(void) { puts("ready"); fflush(stdout); pause(); return 0; }
 E
 started() {
+	rm -f prog.out
 	"$@" >prog.out 2>/dev/null &
 	other=$!
 	background $other
