@@ -250,9 +250,8 @@ build_id_line(struct filter *f, const char *p, const char *end)
 
 	p += 2;
 	f->id.len = 0;
-	if (!string(f, &p, end, false, &hex, &n) ||
-	    !string(f, &p, end, true, &path, &len) || n % 2 || !n ||
-	    n / 2 > sizeof(f->id.bytes))
+	if (!sized(&p, end, &hex, &n) || !sized(&p, end, &path, &len) ||
+	    p != end || n % 2 || !n || n / 2 > sizeof(f->id.bytes))
 		return false;
 	for (size_t i = 0; i < n; i += 2) {
 		int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);

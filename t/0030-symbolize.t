@@ -416,6 +416,11 @@ sym named
 is "$status $(out | sed -n 's/^i 10 //p') $(out | grep -c other)" '0 1 2 0' \
     'names in a trace without'
 
+# --- build ids are sized in any format ---
+printf 'v 10100\n#B 2 ab 1 a\n' >old
+sym old
+is "$status$(err)" 0 'a build id where other strings are not sized'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented
