@@ -121,7 +121,7 @@ string(struct filter *f, const char **p, const char *end, bool rest,
 	s = rest ? NULL : memchr(s, ' ', (size_t)(end - s));
 	*p = s ? s : end;
 	*len = (size_t)(*p - *text);
-	return *len > 0;
+	return true;
 }
 
 /* \n, \0 and \\ are written so in our traces; heaptrack escapes nothing. */

@@ -421,6 +421,12 @@ printf 'v 10100\n#B 2 ab 1 a\n' >old
 sym old
 is "$status$(err)" 0 'a build id where other strings are not sized'
 
+# --- an empty name is a name, as the readers take it ---
+printf 'v 10100\nx \nm  1000 0 10\nt 1008 0\n+ 8 1 1\n' >old
+sym old
+is "$status $(err | grep -c broken)" '0 0' \
+    'an executable and a module without a name'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented
