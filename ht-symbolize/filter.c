@@ -407,13 +407,15 @@ tell_form(struct filter *f, const char *p, const char *end)
 	case '#':
 		if (is_recorder(p, end))
 			f->ours = true;
-		if (end - p > 1 && p[1] == 'B')
-			set_form(f, f->ours ? FORM_OURS : FORM_RAW);
+		if (end - p > 1 && p[1] == 'B' && f->ours)
+			set_form(f, FORM_OURS);
 		break;
 	case 'x':
 	case 'm':
-	case 't':
 		set_form(f, f->ours ? FORM_OURS : FORM_RAW);
+		break;
+	case 't': /* of no module: of names, which may all be unknown */
+		set_form(f, f->ours ? FORM_OURS : FORM_NAMED);
 		break;
 	case 's':
 	case 'i':

@@ -427,6 +427,12 @@ sym old
 is "$status $(err | grep -c broken)" '0 0' \
     'an executable and a module without a name'
 
+# --- a stack before any module is one of names ---
+printf 'v 10400 3\nt 0 0\na 64 1\n+ 0\n- 0\n' >old
+sym old
+is "$status$(err) $(out | grep -c '^t 0 0\|^[+-] 0')" '0 3' \
+    'a trace whose only stack is unknown'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented
