@@ -428,6 +428,8 @@ put_suppressed(struct ht_json *j, const struct ht_suppress *s)
 static void
 put_numbers(struct ht_json *j, const struct ht_prof *p)
 {
+	struct ht_prof_kind peak;
+	bool one = ht_prof_peak(p, &peak);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -442,9 +444,9 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 	    {"leaked_blocks", p->sum.leaked_blocks},
 	    {"total_bytes", p->sum.bytes},
 	    {"peak", p->sum.peak},
-	    {"peak_ms", p->peak_ms},
+	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_blocks", p->sum.peak_blocks},
-	    {"largest_peak", p->largest_peak},
+	    {"largest_peak", peak.largest_peak},
 	    {"peak_rss", p->peak_rss},
 	    {"own_rss", p->own_rss},
 	    {"lost", p->lost},

@@ -39,7 +39,9 @@
  *
  * A size or a pointer too large for its field travels in the stack: the stack
  * is then a qualifier node (below) that names the high bits and whose parent
- * is the stack meant.
+ * is the stack meant. So does the kind of an allocation that is not the heap's:
+ * its node is the innermost qualifier. In a record that has no stack, as of a
+ * free, it is a child of the root.
  */
 struct ht_rec {
 	uint64_t w0, w1;
@@ -58,6 +60,8 @@ enum ht_rec_kind {
 	HT_REC_THREAD,	  /* pointer: kernel's tid, now behind `thread` */
 	HT_REC_EXEC,	  /* the program is about to call execve */
 	HT_REC_EXEC_FAIL, /* and execve came back */
+	HT_REC_MARK,	  /* pointer: its text in the module heap; size */
+	HT_REC_RECORDING, /* pointer: 0 allocations pause, 1 they go on */
 };
 
 #define HT_STACK_BITS  28
@@ -155,6 +159,17 @@ struct ht_frame {
 #define HT_NO_MODULE   0xffffffffu /* code that no object owns: a JIT's */
 #define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
 #define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
+#define HT_Q_KIND      0xfffffffcu /* pc: of the allocation, HT_KIND_* */
+
+/* Kinds of allocations. Blocks of different kinds may be at one address: a pool
+ * has its memory from the heap. Those from HT_KIND_NAMED on are pools with a
+ * name; once all numbers are taken, pools share the last. */
+#define HT_KIND_HEAP  0
+#define HT_KIND_MMAP  1
+#define HT_KIND_BRK   2
+#define HT_KIND_NAMED 8
+#define HT_KINDS_MAX  256
+#define HT_NAME_MAX   255 /* bytes of the name of a pool, or of a mark */
 
 /*
  * A node of the tree of stacks: this frame, called from the stack `parent`.
@@ -238,7 +253,10 @@ struct ht_ring {
 	_Atomic uint32_t frames;  /* frames handed out */
 	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
 	uint32_t exe, exe_len; /* its path, in the module heap */
-	char why[128];	       /* a text for people when `ready` is 2 */
+	/* The names of the kinds from HT_KIND_NAMED on: offset in the module
+	 * heap << 32 | bytes; 0: free, and so are all after it. */
+	_Atomic uint64_t kind[HT_KINDS_MAX];
+	char why[128]; /* a text for people when `ready` is 2 */
 };
 
 #define HT_UNSEEN    UINT64_MAX

@@ -138,7 +138,7 @@ static enum ht_filter_key
 filter_key(const struct ht_opts *o, const char *name, const char **text)
 {
 	static const char *const keys[] = {
-	    "function", "file", "module", "thread", "size"};
+	    "function", "file", "module", "thread", "kind", "size"};
 	size_t n = strspn(*text, "abcdefghijklmnopqrstuvwxyz"), i;
 
 	if (n == 0 || (*text)[n] != '=' || strncmp(*text, "operator", n) == 0)
@@ -149,7 +149,8 @@ filter_key(const struct ht_opts *o, const char *name, const char **text)
 			return (enum ht_filter_key)i;
 		}
 	ht_opt_fail(o,
-	    "--%s: '%.*s' is not one of function, file, module, thread, size",
+	    "--%s: '%.*s' is not one of function, file, module, thread, kind,"
+	    " size",
 	    name, (int)n, *text);
 }
 
@@ -322,6 +323,7 @@ ht_select_init(
 	memset(s, 0, sizeof *s);
 	s->q = q;
 	s->p = p;
+	s->heap_only = ht_query_heap_only(q);
 	ht_walk_init(&s->walk, p, &q->alloc_fn, q->all_frames);
 }
 
@@ -408,12 +410,59 @@ ignored(struct ht_select *s, uint32_t stack)
 }
 
 bool
+ht_query_heap_only(const struct ht_query *q)
+{
+	size_t i;
+
+	for (i = 0; i < q->nfilter; i++)
+		if (q->filter[i].key == HT_FILTER_KIND)
+			return false;
+	return !q->all_kinds;
+}
+
+/* Whether the filters by kind let this one pass. */
+static bool
+kind_passes(const struct ht_query *q, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < q->nfilter; i++)
+		if (q->filter[i].key == HT_FILTER_KIND &&
+		    ht_pattern_match(&q->filter[i].pattern, name) ==
+			q->filter[i].exclude)
+			return false;
+	return true;
+}
+
+uint64_t
+ht_query_live(const struct ht_query *q, const struct ht_cost *k,
+    const struct ht_tables *t, uint64_t *epoch)
+{
+	uint64_t live = k->now;
+	size_t i;
+
+	*epoch = k->epoch;
+	if (ht_query_heap_only(q))
+		return live;
+	if (!kind_passes(q, HT_KIND_HEAP))
+		live = *epoch = 0;
+	for (i = 0; i < k->nkind && i < t->nkind; i++)
+		if (kind_passes(q, ht_intern_get(&t->text, t->kind[i]))) {
+			ht_plus(&live, k->kind[i].now);
+			*epoch += k->kind[i].epoch;
+		}
+	return live;
+}
+
+bool
 ht_select_row(struct ht_select *s, const struct ht_prof_row *row)
 {
 	const struct ht_query *q = s->q;
 	uint64_t bits = q->nfilter ? stack_bits(s, row->stack) : 0;
 	size_t i;
 
+	if (row->kind && s->heap_only)
+		return false;
 	for (i = 0; i < q->nfilter; i++) {
 		const struct ht_filter *f = &q->filter[i];
 		bool match = bits >> i & 1;
@@ -423,6 +472,9 @@ ht_select_row(struct ht_select *s, const struct ht_prof_row *row)
 		else if (f->key == HT_FILTER_THREAD)
 			match =
 			    ht_pattern_match(&f->pattern, text(s, row->thread));
+		else if (f->key == HT_FILTER_KIND)
+			match = ht_pattern_match(
+			    &f->pattern, ht_kind_name(s->p, row->kind));
 		if (match == f->exclude)
 			return false;
 	}

@@ -43,6 +43,8 @@ open_window(struct ht_window *w, struct ht_cost *k, const struct ht_tables *t)
 	ht_cost_restart(k, t);
 	/* The clock ticks: it is seen behind the window's start. */
 	k->peak_ms = w->from;
+	for (i = 0; i < k->nkind; i++)
+		k->kind[i].peak_ms = w->from;
 	w->state = HT_WINDOW_OPEN;
 	for (i = 0; i < t->ncls; i++)
 		more_of(w, (uint32_t)i)->before = t->cls[i].allocs;

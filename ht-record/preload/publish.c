@@ -230,3 +230,13 @@ ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	if (!ring_put(t, r, rec))
 		count_lost(r);
 }
+
+void
+ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack, uint32_t of)
+{
+	if (qualify(&stack, HT_Q_KIND, of))
+		ht_publish(t, kind, ptr, size, stack);
+	else
+		count_lost(ht_ring);
+}

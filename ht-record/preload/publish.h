@@ -111,4 +111,9 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		ht_publish_slow(t, kind, ptr, size, stack);
 }
 
+/* The same of another kind than the heap, HT_KIND_*: an allocation with its
+ * stack, or a free without. */
+void ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack, uint32_t of);
+
 #endif
