@@ -24,7 +24,7 @@
 #define MOVED	    16u		 /* in a slot: behind the jump to the hook */
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
-#define PATIENCE    40
+#define PATIENCE    1
 #define TID_BYTES   4096 /* behind the thread pointer */
 
 /* Of linux/prctl.h and linux/ptrace.h, where they are young enough. */
@@ -48,9 +48,9 @@ struct work {
 	bool seccomp;
 	struct import import[32];
 	unsigned imports;
-	bool nameless; /* the kernel has no names for memory */
-	bool busy;     /* a thread is in an image that could be used */
-	int patience;  /* so often that is waited for */
+	bool nameless;		 /* the kernel has no names for memory */
+	int patience;		 /* so often is waited for who is inside */
+	struct ht_inside inside; /* an image that could be used */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
 	unsigned patches;
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
@@ -472,30 +472,6 @@ make_ring(struct work *w)
 
 /* ---- in: the start ---------------------------------------------------- */
 
-/* A number behind `key` in /proc/PID/task/TID/status, the last of the line; -1:
- * there is none. */
-static long
-status_number(pid_t pid, pid_t tid, const char *key)
-{
-	char path[64], *line = NULL, *last;
-	size_t size = 0, len = strlen(key);
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (n == -1 && getline(&line, &size, f) > 0)
-		if (!strncmp(line, key, len)) {
-			last = strrchr(line, '\t');
-			n = last ? atol(last) : -1;
-		}
-	free(line);
-	fclose(f);
-	return n;
-}
-
 /* Where libc notes a thread's tid, from its thread pointer: where it is so for
  * the thread that is stopped. */
 static int
@@ -504,7 +480,7 @@ find_tid(struct work *w)
 	static const uint32_t usual[] = {0x2d0, 0x30}; /* glibc, musl */
 	const struct ht_remote_thread *th = &w->t.remote.worker;
 	uint32_t word[TID_BYTES / 4];
-	long tid = status_number(w->t.remote.pid, th->tid, "NSpid:");
+	long tid = ht_target_number(&w->t, th->tid, "NSpid:");
 	uint64_t tp = th->regs.fs_base;
 	size_t n = HT_LEN(word);
 
@@ -535,16 +511,8 @@ run_start(struct work *w)
 	uint64_t stack = map(w, 0, STACK, PROT_READ | PROT_WRITE, 0, "memory");
 	long r;
 
-	/* The main thread's pointer, if it is the one that works. */
-	h->main_thread = w->t.remote.worker.tid == w->t.remote.pid
-			     ? w->t.remote.worker.regs.fs_base
-			     : 0;
 	if (!stack)
 		return -1;
-	if (ht_target_write_head(&w->t) == -1)
-		return ht_error_errno(w->t.err,
-		    "cannot write to the memory of process %d",
-		    (int)w->t.remote.pid);
 	r = ht_remote_call(
 	    &w->t.remote, h->call, h->done, h->start, stack + STACK);
 	ht_remote_syscall(&w->t.remote, SYS_munmap, stack, STACK, 0, 0, 0, 0);
@@ -560,8 +528,20 @@ run_start(struct work *w)
 
 /* ---- in: the patches -------------------------------------------------- */
 
-/* Puts the jumps in place, all threads being stopped. False: a signal handler
- * will return to between two of the instructions that are replaced. */
+/* Will a signal handler return to between two of the instructions that are
+ * replaced? */
+static bool
+will_return_between(struct work *w, struct ht_wanted *wanted)
+{
+	for (size_t i = 0; i < w->t.remote.threads; i++)
+		if (ht_target_thread_has(
+			&w->t, &w->t.remote.thread[i], wanted, false))
+			return true;
+	return false;
+}
+
+/* Puts the jumps in place, all threads being stopped. False, and not *failed:
+ * that cannot be done now. */
 static bool
 patch(struct work *w, bool *failed)
 {
@@ -595,7 +575,7 @@ patch(struct work *w, bool *failed)
 	}
 	*failed = false;
 	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1 ||
-	    ht_target_threads_have(&w->t, &wanted, false))
+	    will_return_between(w, &wanted))
 		return false;
 	for (size_t i = 0; i < w->t.remote.threads; i++) {
 		struct ht_remote_thread *th = &w->t.remote.thread[i];
@@ -690,8 +670,7 @@ find_syscall(struct work *w)
 static void
 mind_seccomp(struct work *w)
 {
-	w->seccomp =
-	    status_number(w->t.remote.pid, w->t.remote.pid, "Seccomp:") > 0;
+	w->seccomp = ht_target_number(&w->t, w->t.remote.pid, "Seccomp:") > 0;
 	if (w->seccomp)
 		w->t.remote.options = SUSPEND_SECCOMP;
 }
@@ -708,7 +687,8 @@ is_in_use(struct ht_target *t, bool same, void *arg)
 	return false;
 }
 
-/* An image that no thread is in can be used again; another is left alone. */
+/* An image that no thread is in can be used again; another is left alone. The
+ * memory of a recording is gone only when all are out. */
 static bool
 is_of_use(struct ht_target *t, bool same, void *arg)
 {
@@ -716,11 +696,12 @@ is_of_use(struct ht_target *t, bool same, void *arg)
 
 	if (!same)
 		return false;
-	if (!ht_target_is_quiet(t)) {
-		w->busy = true;
+	if (!ht_target_has_memory(t))
+		return true;
+	free(w->inside.tid);
+	if (ht_target_note_inside(t, &w->inside))
 		return false;
-	}
-	return !ht_target_has_memory(t) || ht_target_free_memory(t) == 0;
+	return ht_target_free_memory(t) == 0;
 }
 
 /* Is it recorded from its start on? A child of such a process has the ring
@@ -729,14 +710,13 @@ static bool
 is_launched(struct work *w)
 {
 	struct ht_target *t = &w->t;
-	long pid = status_number(t->remote.pid, t->remote.pid, "NSpid:");
 	struct ht_ring r;
 
 	for (size_t i = 0; i < t->maps.count; i++)
 		if (t->maps.map[i].ring &&
 		    ht_remote_read(
 			&t->remote, t->maps.map[i].start, &r, sizeof r) == 0 &&
-		    r.magic == HT_RING_MAGIC && (long)r.claimed == pid &&
+		    r.magic == HT_RING_MAGIC && (long)r.claimed == t->pid &&
 		    r.alive && !(r.alive & FUTEX_OWNER_DIED) &&
 		    !(r.control & HT_CTL_STOP))
 			return true;
@@ -750,10 +730,11 @@ put_image(struct work *w)
 {
 	static const struct ht_head none;
 	bool fresh;
+	int r;
 
-	w->busy = false;
+	w->inside.count = 0;
 	fresh = !ht_target_images(&w->t, is_of_use, w);
-	if (fresh && w->busy && w->patience-- > 0)
+	if (fresh && w->inside.count && w->patience-- > 0)
 		return 1;
 	if (fresh)
 		w->t.head = none;
@@ -761,10 +742,22 @@ put_image(struct work *w)
 	    ht_remote_work_begin(&w->t.remote, w->syscall_at, w->t.err) == -1)
 		return -1;
 	if (map_near(w) == -1 || (fresh && map_image(w) == -1) ||
-	    write_image(w, fresh) == -1 || write_near(w) == -1 ||
-	    map_arena(w) == -1 || make_ring(w) == -1 || find_tid(w) == -1)
+	    write_image(w, fresh) == -1)
 		return -1;
-	return run_start(w);
+	/* The main thread's pointer, if it is the one that works. */
+	w->t.head.main_thread = w->t.remote.worker.tid == w->t.remote.pid
+				    ? w->t.remote.worker.regs.fs_base
+				    : 0;
+	r = write_near(w) == -1 || map_arena(w) == -1 || make_ring(w) == -1 ||
+		    find_tid(w) == -1
+		? -1
+		: 0;
+	/* What there is now, it says, so that it can be freed. */
+	if (ht_target_write_head(&w->t) == -1 && r == 0)
+		r = ht_error_errno(w->t.err,
+		    "cannot write to the memory of process %d",
+		    (int)w->t.remote.pid);
+	return r == 0 ? run_start(w) : -1;
 }
 
 static int
@@ -799,7 +792,7 @@ inject(struct work *w)
 	mind_seccomp(w);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
-		nap_us(1000 * (PATIENCE + 1 - w->patience));
+		ht_target_wait_outside(&w->t, &w->inside);
 	if (r == -1)
 		return -1;
 	return w->in->ready(w->in) ? patch_when_possible(w) : -1;
@@ -829,6 +822,7 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	in->again = w->t.remote.again;
 	ht_target_close(&w->t);
 	ht_linkmap_release(&w->linked);
+	free(w->inside.tid);
 	free(w);
 	if (r == -1 && in->generation)
 		ht_withdraw(in, pid, image, &ignored);

@@ -26,10 +26,10 @@
  * To withdraw, the bytes are put back, with all threads stopped again. Threads
  * that are in a hook finish; the image and the moved instructions stay for
  * that, asleep, and serve the next attach. The ring and the arena are unmapped
- * in a stop in which no stack has an address of the image. Should that not come
- * (a destructor that never returns under dlclose, say) they stay until another
- * attach finds them so; it puts an image of its own beside one that a thread
- * may still be in.
+ * once each thread was seen without an address of the image on its stack since.
+ * Should that not come (a destructor that never returns under dlclose, say)
+ * they stay until another attach finds them so; it puts an image of its own
+ * beside one that a thread may still be in.
  *
  * All of this is written down in the process itself (struct ht_head) before it
  * is done, so whoever comes next can undo it. Whoever has all threads stopped

@@ -18,7 +18,8 @@
 #include "ht-record/remote.h"
 #include "libht/mem.h"
 
-#define STOP_US	   100000 /* a thread that has not stopped by then does not */
+#define STOP_US	   100000  /* a thread that has not stopped by then does not */
+#define ALONE_US   1000000 /* the same while no other is stopped */
 #define VECTOR_MAX (64 << 10)
 
 /* Of linux/ptrace.h, which cannot be had together with sys/ptrace.h. */
@@ -42,8 +43,12 @@ int
 ht_remote_open(struct ht_remote *r, pid_t pid, struct ht_error *err)
 {
 	char path[64];
+	sigset_t news;
 
 	*r = (struct ht_remote){.pid = pid};
+	sigemptyset(&news);
+	sigaddset(&news, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &news, NULL);
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	r->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (r->mem == -1)
@@ -288,10 +293,60 @@ make_again(struct ht_remote_thread *t)
 	return 0;
 }
 
+/* Whatever else wants to run: while the program is stopped, and above all while
+ * its threads are let go one by one, who do so is not to wait for it. Where
+ * that is allowed; it is only faster. */
+static void
+hurry(struct ht_remote *r, bool on)
+{
+	struct sched_param first = {.sched_priority = 1};
+
+	if (on) {
+		r->policy = sched_getscheduler(0);
+		sched_getparam(0, &r->priority);
+		sched_setscheduler(0, SCHED_FIFO, &first);
+	} else {
+		sched_setscheduler(0, r->policy, &r->priority);
+	}
+}
+
+static void
+begin_stop(struct ht_remote *r)
+{
+	if (r->began)
+		return;
+	hurry(r, true);
+	r->began = now_us();
+}
+
+static void
+end_stop(struct ht_remote *r)
+{
+	uint64_t took = r->began ? now_us() - r->began : 0;
+
+	if (r->began)
+		hurry(r, false);
+	if (took > r->longest)
+		r->longest = took;
+	r->began = 0;
+}
+
+/* Waits a moment for news of a thread. */
+static void
+wait_for_news(void)
+{
+	struct timespec t = {.tv_nsec = 2000000};
+	sigset_t news;
+
+	sigemptyset(&news);
+	sigaddset(&news, SIGCHLD);
+	sigtimedwait(&news, NULL, &t);
+}
+
 /* Takes a thread's news. 1: it is stopped by our interrupt; 0: not yet; -1: it
  * is gone. */
 static int
-settle(struct ht_remote_thread *t)
+settle(struct ht_remote *r, struct ht_remote_thread *t)
 {
 	int status;
 	pid_t p;
@@ -308,6 +363,7 @@ settle(struct ht_remote_thread *t)
 	}
 	if (p != t->tid)
 		return p == 0 ? 0 : -1;
+	begin_stop(r);
 	t->stopped = true;
 	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs) == -1)
 		return -1;
@@ -319,10 +375,8 @@ settle(struct ht_remote_thread *t)
 static bool
 settle_all(struct ht_remote *r, size_t from, uint64_t until)
 {
-	struct timespec nap = {.tv_nsec = 20000};
-
 	for (size_t i = from; i < r->threads;) {
-		int s = r->thread[i].stopped ? 1 : settle(&r->thread[i]);
+		int s = r->thread[i].stopped ? 1 : settle(r, &r->thread[i]);
 
 		if (s == 1) {
 			i++;
@@ -331,7 +385,7 @@ settle_all(struct ht_remote *r, size_t from, uint64_t until)
 		} else if (now_us() > until) {
 			return false;
 		} else {
-			nanosleep(&nap, NULL);
+			wait_for_news();
 		}
 	}
 	return true;
@@ -359,62 +413,6 @@ not_stopped(struct ht_remote *r, struct ht_error *err)
 	    "a thread of process %d does not stop: it waits for a child of "
 	    "vfork, or for a device",
 	    (int)r->pid);
-}
-
-/* Seizes and stops this thread, if it can be stopped at once; it is the first
- * then. */
-static bool
-stop_thread(struct ht_remote *r, pid_t tid)
-{
-	uint64_t until = now_us() + STOP_US / 2;
-	struct timespec nap = {.tv_nsec = 20000};
-	struct ht_remote_thread *t;
-	int s;
-
-	if (seize(r, tid) <= 0)
-		return false;
-	t = &r->thread[r->threads - 1];
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	while ((s = settle(t)) == 0 && now_us() < until)
-		nanosleep(&nap, NULL);
-	if (s == 1) {
-		struct ht_remote_thread first = *t;
-
-		*t = r->thread[0];
-		r->thread[0] = first;
-	} else if (s == -1) {
-		r->threads--;
-	}
-	return s == 1;
-}
-
-int
-ht_remote_stop_one(struct ht_remote *r, struct ht_error *err)
-{
-	DIR *dir = open_tasks(r);
-	bool stopped = false;
-	struct dirent *e;
-	int why = ESRCH;
-
-	r->began = now_us();
-	while (dir && !stopped && (e = readdir(dir))) {
-		pid_t tid = atoi(e->d_name);
-
-		errno = 0;
-		stopped = tid > 0 && stop_thread(r, tid);
-		if (!stopped && errno)
-			why = errno;
-	}
-	if (dir)
-		closedir(dir);
-	if (stopped)
-		return 0;
-	if (r->threads)
-		return not_stopped(r, err);
-	errno = why;
-	return why == ESRCH
-		   ? is_gone(r, err)
-		   : ht_error_errno(err, "cannot stop process %d", (int)r->pid);
 }
 
 /* Does a thread sleep so that nothing wakes it? That is seen before anything is
@@ -452,8 +450,7 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 				   : ht_error_errno(err,
 					 "cannot stop process %d", (int)r->pid);
 	}
-	if (!r->began)
-		r->began = now_us();
+	begin_stop(r);
 	do {
 		interrupt(r, from);
 		if (!settle_all(r, from, r->began + STOP_US))
@@ -468,41 +465,79 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 
 /* A thread that was seized only, and runs, cannot be let go: it stops first. */
 static void
-let_go(struct ht_remote_thread *t)
+let_go(struct ht_remote *r, struct ht_remote_thread *t)
 {
 	uint64_t until = now_us() + 100 * STOP_US;
-	struct timespec nap = {.tv_nsec = 20000};
 
 	if (!t->stopped && ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) == 0)
-		while (settle(t) == 0 && now_us() < until)
-			nanosleep(&nap, NULL);
+		while (settle(r, t) == 0 && now_us() < until)
+			wait_for_news();
 	ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
+}
+
+/* Lets go of those that are stopped, or of those that are not. */
+static void
+let_all_go(struct ht_remote *r, bool stopped)
+{
+	for (size_t i = 0; i < r->threads; i++)
+		if (r->thread[i].tid && r->thread[i].stopped == stopped) {
+			let_go(r, &r->thread[i]);
+			r->thread[i].tid = 0;
+		}
+	end_stop(r);
 }
 
 void
 ht_remote_go(struct ht_remote *r)
 {
-	uint64_t took;
-
 	if (r->working)
 		ht_remote_work_end(r);
 	/* A SIGCONT after it has undone it. */
 	if (r->held_stop && is_continued(r->pid))
 		r->held_stop = false;
-	for (size_t i = 0; i < r->threads; i++)
-		if (r->thread[i].stopped)
-			let_go(&r->thread[i]);
-	took = r->began ? now_us() - r->began : 0;
-	for (size_t i = 0; i < r->threads; i++)
-		if (!r->thread[i].stopped)
-			let_go(&r->thread[i]);
+	let_all_go(r, true);
+	let_all_go(r, false);
 	if (r->held_stop)
 		kill(r->pid, SIGSTOP);
-	if (took > r->longest)
-		r->longest = took;
 	r->held_stop = false;
 	r->threads = 0;
-	r->began = 0;
+}
+
+size_t
+ht_remote_visit(struct ht_remote *r, pid_t *tid, size_t n,
+    bool (*look)(struct ht_remote_thread *t, void *arg), void *arg)
+{
+	uint64_t until = now_us() + ALONE_US;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (seize(r, tid[i]) == -1)
+			tid[kept++] = tid[i];
+	interrupt(r, 0);
+	while (r->threads && now_us() < until) {
+		size_t before = r->threads;
+
+		for (size_t i = 0; i < r->threads;) {
+			struct ht_remote_thread *t = &r->thread[i];
+			int s = settle(r, t);
+
+			if (s == 0) {
+				i++;
+				continue;
+			}
+			if (s == 1 && look(t, arg))
+				tid[kept++] = t->tid;
+			let_go(r, t);
+			end_stop(r);
+			drop(r, i);
+		}
+		if (r->threads == before)
+			wait_for_news();
+	}
+	for (size_t i = 0; i < r->threads; i++)
+		tid[kept++] = r->thread[i].tid;
+	ht_remote_go(r);
+	return kept;
 }
 
 int

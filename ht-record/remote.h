@@ -20,6 +20,7 @@
 #ifndef HT_REMOTE_H
 #define HT_REMOTE_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -52,23 +53,29 @@ struct ht_remote {
 	bool again;	     /* a thread did not stop: it might, later */
 	uint64_t began;	     /* us; of the stop */
 	uint64_t longest;    /* us; of the stops so far */
+	int policy;	     /* how we are scheduled when nothing is stopped */
+	struct sched_param priority;
 };
 
-/* Opens its memory. 0, or -1 with *err set. Nothing is stopped. */
+/* Opens its memory, and blocks SIGCHLD, to wait for it. 0, or -1 with *err set.
+ * Nothing is stopped. */
 int ht_remote_open(struct ht_remote *r, pid_t pid, struct ht_error *err);
 /* Lets everything go and frees it. */
 void ht_remote_close(struct ht_remote *r);
 
 /*
- * Stops one thread, any that can be stopped; or all of them. 0, or -1 with *err
- * set and nothing stopped: it has ended; some thread does not stop
- * within 100 ms (it waits for a vfork child, or for a disk); or it may not be
- * traced.
+ * Stops all threads. 0, or -1 with *err set and nothing stopped: it has ended;
+ * some thread does not stop within 100 ms (it waits for a vfork child, or for a
+ * disk); or it may not be traced.
  */
-int ht_remote_stop_one(struct ht_remote *r, struct ht_error *err);
 int ht_remote_stop_all(struct ht_remote *r, struct ht_error *err);
 /* Lets them go on. */
 void ht_remote_go(struct ht_remote *r);
+/* Stops each of these threads for itself, for as long as `look` takes. Left in
+ * tid[] are those for which that returned true, and those that did not stop;
+ * how many. Nothing is stopped before and after. */
+size_t ht_remote_visit(struct ht_remote *r, pid_t *tid, size_t n,
+    bool (*look)(struct ht_remote_thread *t, void *arg), void *arg);
 
 /* Memory; works while nothing is stopped, too. 0, or -1. What may not be
  * written is written nevertheless, if something is stopped. */
