@@ -52,9 +52,11 @@ BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
 preload_src = $(filter-out %/attached.c %/alone.c,$(preload_all))
-attach_src  = $(filter-out %/boot.c %/child.c %/exec.c,$(preload_all))
+attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c,\
+              $(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
-preload_obj = $(preload_src:%.c=$(OBJ)/%.o)
+preload_obj = $(preload_src:%.c=$(OBJ)/%.o) \
+              $(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o
 attach_obj  = $(attach_src:%.c=$(OBJ)/attach/%.o)
 cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 
@@ -88,6 +90,13 @@ PRELOAD += -mcx16
 endif
 
 $(OBJ)/ht-record/preload/%.o: ht-record/preload/%.c Makefile
+	@mkdir -p $(@D)
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
+
+# What of the recorder's is in the library, too.
+$(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o: \
+$(OBJ)/ht-record/preload/%.o: ht-record/%.c Makefile
 	@mkdir -p $(@D)
 	@$(call say,CC)
 	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<

@@ -113,7 +113,7 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 	struct ht_x86_moved *m = &w->moved[w->patches];
 	size_t size = s->size ? s->size : CODE_SIZE;
 	struct ht_area *near = near_page(w, s->at);
-	struct ht_error why = {""};
+	const char *why = "";
 	uint8_t *code;
 	int r = -1;
 
@@ -121,11 +121,11 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 		size = CODE_MAX;
 	code = ht_malloc(size);
 	if (s->type != STT_FUNC && s->type != STT_NOTYPE)
-		ht_error_set(&why, "it is no plain function");
+		why = "it is no plain function";
 	else if (!near)
-		ht_error_set(&why, "there is no room near it");
+		why = "there is no room near it";
 	else if (ht_remote_read(&w->t.remote, s->at, code, size) == -1)
-		ht_error_errno(&why, "it cannot be read");
+		why = "it cannot be read";
 	else
 		r = ht_x86_move(m, code, size, s->at,
 		    near->start + w->patches * SLOT + MOVED, &why);
@@ -148,7 +148,7 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 		ht_error_set(w->t.err,
 		    "cannot record process %d: '%s' of %s cannot be hooked: %s",
 		    (int)w->t.remote.pid, w->t.head.hook[hook].name,
-		    object_name(w, s->object), why.text);
+		    object_name(w, s->object), why);
 	return r;
 }
 

@@ -256,7 +256,8 @@ struct ht_ring {
 	/* The names of the kinds from HT_KIND_NAMED on: offset in the module
 	 * heap << 32 | bytes; 0: free, and so are all after it. */
 	_Atomic uint64_t kind[HT_KINDS_MAX];
-	char why[128]; /* a text for people when `ready` is 2 */
+	char why[128];	/* a text for people when `ready` is 2 */
+	char note[192]; /* one of what could not be hooked, or "" */
 };
 
 #define HT_UNSEEN    UINT64_MAX
@@ -298,7 +299,8 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
  */
 #define HT_HEAD_MAGIC  0x3164616568746800u /* "\0hthead1" */
 #define HT_HOOKS_MAX   16
-#define HT_PATCHES_MAX HT_HOOKS_MAX
+#define HT_PATCHES_MAX 384
+#define HT_POINTS_MAX  512
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
 #define HT_AUXV_MAX    32
@@ -308,6 +310,58 @@ struct ht_hook {
 	char name[24];
 	uint64_t hook; /* where calls are to go */
 	uint64_t real; /* address of the word that says what it calls; or 0 */
+};
+
+struct ht_area {
+	uint64_t start, size; /* size 0: none */
+};
+
+/*
+ * A function by which an allocator other than the libc's is entered
+ * (preload/allocators.h has them all), and what its arguments are: their
+ * numbers, from 1; 0: it has no such argument.
+ */
+struct ht_entry_point {
+	const char *name;
+	uint8_t op;	/* enum ht_entry_op */
+	uint8_t family; /* enum ht_entry_family */
+	uint8_t block;	/* what is freed, or where the block's address goes */
+	uint8_t size, count;
+	uint8_t throws; /* so many arguments, when it throws rather than return
+			 * NULL; what follows it in the table does not throw,
+			 * and takes a reference behind them */
+};
+
+enum ht_entry_op {
+	HT_ENTRY_ALLOC,
+	HT_ENTRY_DUPLICATE, /* a string: its length is the size */
+	HT_ENTRY_FREE,
+	HT_ENTRY_REALLOC,
+	HT_ENTRY_REALLOC_OR_FREE, /* of which a failure frees */
+	HT_ENTRY_POSIX,
+	HT_ENTRY_EXPAND,  /* in place: returns it, or NULL */
+	HT_ENTRY_XALLOCX, /* in place: returns how large it is then */
+};
+
+/* Those of a family are there if the first of it is; the operators, if any
+ * other is. */
+enum ht_entry_family {
+	HT_ENTRY_STANDARD,
+	HT_ENTRY_JE,
+	HT_ENTRY_RJEM,
+	HT_ENTRY_TC,
+	HT_ENTRY_MI,
+	HT_ENTRY_GC,
+	HT_ENTRY_OPERATORS,
+	HT_ENTRY_FAMILIES
+};
+
+/* One that is hooked. */
+struct ht_entry {
+	const struct ht_entry_point *point;
+	uint64_t real;	       /* what a hook calls */
+	uint64_t nothrow;      /* and in its place, if that throws; or 0 */
+	struct ht_area module; /* where it is */
 };
 
 /* A jump over the entry of a function. */
@@ -320,10 +374,6 @@ struct ht_patch {
 	uint8_t count; /* instructions moved; where each began and is */
 	uint8_t from[6], to[6];
 	uint8_t pad[7];
-};
-
-struct ht_area {
-	uint64_t start, size; /* size 0: none */
 };
 
 struct ht_head {

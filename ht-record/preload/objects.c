@@ -382,12 +382,12 @@ ht_objects_of_musl(void)
 	return &musl_debug && musl_debug;
 }
 
-static const struct link_map *
-list_head(void)
+const struct r_debug *
+ht_objects_debug(void)
 {
 	if (&glibc_debug)
-		return glibc_debug.r_map;
-	return ht_objects_of_musl() ? musl_debug->r_map : NULL;
+		return &glibc_debug;
+	return ht_objects_of_musl() ? musl_debug : NULL;
 }
 
 /* Nothing is unloaded meanwhile: this is the first call of a hook, which an
@@ -395,7 +395,8 @@ list_head(void)
 static void
 note_start(void)
 {
-	const struct link_map *map = list_head();
+	const struct r_debug *debug = ht_objects_debug();
+	const struct link_map *map = debug ? debug->r_map : NULL;
 	copy_function *copy =
 	    ht_probe_init() == 0 ? ht_probe_copy : copy_plainly;
 

@@ -42,6 +42,10 @@ bool ht_object_find(uint64_t pc, struct ht_object *o);
 /* Whether the program's libc is musl, whatever this was built for. */
 bool ht_objects_of_musl(void);
 
+/* What the loader tells debuggers; NULL: nothing. */
+const struct r_debug *ht_objects_debug(void)
+    __attribute__((visibility("hidden")));
+
 /* Objects were unloaded: the snapshot is not to be trusted. */
 void ht_objects_unloaded(void);
 
