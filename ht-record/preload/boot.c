@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
@@ -331,6 +332,7 @@ start(void)
 	} else if (ht_capture_init() == 0) {
 		atomic_store(&live->on, HT_ON);
 		ht_live = live;
+		ht_api_init();
 		atomic_store(&ht_ring->ready, 1);
 		return true;
 	}

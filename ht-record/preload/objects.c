@@ -416,3 +416,20 @@ ht_objects_init(bool by_list)
 	if (!ask_loader)
 		note_start();
 }
+
+void
+ht_objects_each(void (*f)(const struct ht_object *o))
+{
+	const struct link_map *map = list_head();
+	bool executable = true;
+	unsigned n = 0;
+
+	for (; map && n < LIST_MAX; map = map->l_next, n++) {
+		struct ht_object o;
+
+		if (executable ? describe_executable(&o, map)
+			       : describe(&o, map, 0, ht_probe_copy))
+			f(&o);
+		executable = false;
+	}
+}
