@@ -34,6 +34,7 @@ CFLAGS ?= -O2 -g
 bindir  = $(PREFIX)/bin
 libdir  = $(PREFIX)/lib
 mandir  = $(PREFIX)/share/man
+includedir = $(PREFIX)/include
 
 BIN = $(OUT)/bin
 LIB = $(OUT)/lib
@@ -231,12 +232,15 @@ fuzz:
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
-	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	    $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man1 \
+	    $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
 	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
 	install -m 644 $(LIB)/libht-preload.so $(LIB)/libht-attach.so \
 	    $(DESTDIR)$(libdir)
+	install -m 644 ht-record/preload/ht.h $(DESTDIR)$(includedir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 man/*.3 $(DESTDIR)$(mandir)/man3
 	install -m 644 man/*.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 man/*.7 $(DESTDIR)$(mandir)/man7
 

@@ -462,6 +462,22 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 		ht_json_uint(j, field[i].name, field[i].value);
 }
 
+/* When the first mark was from `after` on that this is; else what it is if it
+ * is none. */
+static uint64_t
+mark_ms(const struct ht_prof *p, const struct ht_moment *m, uint64_t after,
+    uint64_t otherwise)
+{
+	size_t i;
+
+	for (i = 0; m->mark && i < p->nmark; i++)
+		if (p->mark[i].ms >= after &&
+		    ht_pattern_match(
+			&m->pattern, ht_intern_get(&p->text, p->mark[i].text)))
+			return p->mark[i].ms;
+	return otherwise;
+}
+
 /* What part of the run was asked for. */
 static void
 put_window(struct ht_json *j, const struct ht_query *q, const struct ht_prof *p)
@@ -469,6 +485,8 @@ put_window(struct ht_json *j, const struct ht_query *q, const struct ht_prof *p)
 	uint64_t from, to;
 
 	ht_query_window(q, p->longest_ms, &from, &to);
+	from = mark_ms(p, &q->from, 0, from);
+	to = mark_ms(p, &q->to, q->has_from ? from : 0, to);
 	if (q->has_from)
 		ht_json_uint(j, "from_ms", from);
 	else

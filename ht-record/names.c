@@ -250,8 +250,9 @@ ht_names_kind(const struct ht_names *n, uint32_t node)
 	return kind_at(n, strip(n, node, &size, &high));
 }
 
-const char *
-ht_names_text(const struct ht_names *n, uint64_t at, uint32_t len)
+/* Bytes of the module heap, or NULL: a lie. */
+static const char *
+heap_text(const struct ht_names *n, uint64_t at, uint32_t len)
 {
 	const struct ht_ring *r = n->ring;
 
@@ -267,7 +268,7 @@ write_kind(struct ht_names *n, struct ht_out *out, uint32_t kind)
 	static const char *const known[HT_KIND_NAMED] = {
 	    [HT_KIND_MMAP] = "mmap", [HT_KIND_BRK] = "brk"};
 	uint64_t at = atomic_load(&n->ring->kind[kind]);
-	const char *name = ht_names_text(n, at >> 32, (uint32_t)at);
+	const char *name = heap_text(n, at >> 32, (uint32_t)at);
 	char text[8 + HT_NAME_MAX];
 	int len;
 

@@ -53,8 +53,6 @@ uint64_t ht_names_high_bits(const struct ht_names *n, uint32_t node);
 /* The kind of allocations that the node says, HT_KIND_HEAP where it says
  * none. */
 uint32_t ht_names_kind(const struct ht_names *n, uint32_t node);
-/* Bytes of the module heap, or NULL: a lie. */
-const char *ht_names_text(const struct ht_names *n, uint64_t at, uint32_t len);
 
 /* From here on `slot` of the ring is the thread `tid`. */
 void ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid);

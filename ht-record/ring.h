@@ -60,7 +60,7 @@ enum ht_rec_kind {
 	HT_REC_THREAD,	  /* pointer: kernel's tid, now behind `thread` */
 	HT_REC_EXEC,	  /* the program is about to call execve */
 	HT_REC_EXEC_FAIL, /* and execve came back */
-	HT_REC_MARK,	  /* pointer: its text in the module heap; size */
+	HT_REC_MARK,	  /* pointer: which ring->mark has its text; size */
 	HT_REC_RECORDING, /* pointer: 0 allocations pause, 1 they go on */
 };
 
@@ -171,6 +171,14 @@ struct ht_frame {
 #define HT_KINDS_MAX  256
 #define HT_NAME_MAX   255 /* bytes of the name of a pool, or of a mark */
 
+/* The text of a mark that is on its way. */
+struct ht_mark_text {
+	/* 1: taken by the program, until the recorder has read it. */
+	_Atomic uint32_t taken;
+	char text[HT_NAME_MAX + 1];
+};
+#define HT_MARKS 64
+
 /*
  * A node of the tree of stacks: this frame, called from the stack `parent`.
  * Its children form a hash trie like the frames', rooted in `child`.
@@ -256,6 +264,7 @@ struct ht_ring {
 	/* The names of the kinds from HT_KIND_NAMED on: offset in the module
 	 * heap << 32 | bytes; 0: free, and so are all after it. */
 	_Atomic uint64_t kind[HT_KINDS_MAX];
+	struct ht_mark_text mark[HT_MARKS];
 	char why[128];	/* a text for people when `ready` is 2 */
 	char note[192]; /* one of what could not be hooked, or "" */
 };

@@ -409,11 +409,13 @@ kind_in(struct ht_trace *t, const struct ht_rec *rec)
 static void
 on_mark(struct ht_trace *t, const struct ht_rec *rec)
 {
-	const char *text =
-	    ht_names_text(&t->names, ht_rec_ptr(rec), ht_rec_size(rec));
+	struct ht_mark_text *m = &t->ring->mark[ht_rec_ptr(rec) % HT_MARKS];
+	uint32_t len = ht_rec_size(rec);
 
-	if (text)
-		ht_evwrite_mark(t->out, text, ht_rec_size(rec));
+	write_unseen(t);
+	ht_evwrite_mark(t->out, m->text, len < HT_NAME_MAX ? len : HT_NAME_MAX);
+	/* Release: pairs with the exchange by which the program takes it. */
+	atomic_store_explicit(&m->taken, 0, memory_order_release);
 }
 
 /* The result of a realloc of this thread: of the latest that has none. */

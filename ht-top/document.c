@@ -297,6 +297,26 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 	ht_json_close(j, '}');
 }
 
+static void
+put_marks(struct ht_json *j, const struct report *r)
+{
+	const struct ht_prof *p = r->later;
+	size_t i;
+
+	if (p->traces != 1 || p->nmark == 0)
+		return;
+	ht_json_open(j, "marks", '[');
+	for (i = 0; i < p->nmark; i++) {
+		ht_json_open_line(j, NULL, '{');
+		ht_json_text(j, "mark",
+		    ht_intern_get(&p->text, p->mark[i].text),
+		    ht_intern_len(&p->text, p->mark[i].text));
+		ht_json_uint(j, "ms", p->mark[i].ms);
+		ht_json_close(j, '}');
+	}
+	ht_json_close(j, ']');
+}
+
 /* Those that were not asked for. */
 static void
 put_kinds(struct ht_json *j, const struct report *r)
@@ -367,6 +387,7 @@ print_json(const struct report *r)
 	if (r->base)
 		put_profile(&j, "base", r->base);
 	ht_json_uint(&j, "launchers_left_out", r->left_out);
+	put_marks(&j, r);
 	put_kinds(&j, r);
 	put_suppressed(&j, r);
 	put_limits(&j, r);

@@ -80,7 +80,9 @@ warning(const struct report *r, const char *what, const char *text)
 static void
 add_moment(struct ht_str *s, const struct ht_moment *m)
 {
-	if (!m->percent)
+	if (m->mark)
+		ht_fmt_text(s, m->given, strlen(m->given), 0);
+	else if (!m->percent)
 		ht_str_addz(s, ht_fmt_ms(m->value).s);
 	else if (m->value % 1000)
 		ht_str_addf(s, "%" PRIu64 ".%03" PRIu64 " %%", m->value / 1000,
@@ -187,6 +189,27 @@ put_suppressed(const struct report *r)
 	    ht_fmt_bytes(s->bytes).s, ht_fmt_count(s->blocks).s,
 	    s->blocks == 1 ? "" : "s", s->blocks == 1 ? "is" : "are",
 	    r->top->suppressions ? "" : " (--show-suppressions)");
+}
+
+/* When the program set its marks. */
+static void
+put_marks(const struct report *r)
+{
+	const struct ht_prof *p = r->later;
+	size_t i, room = r->top->width;
+	struct ht_str all = {0}, line = {0};
+
+	if (p->traces != 1 || p->nmark == 0)
+		return;
+	for (i = 0; i < p->nmark; i++)
+		ht_str_addf(&all, "%s%s at %s", i ? ", " : " ",
+		    ht_intern_get(&p->text, p->mark[i].text),
+		    ht_fmt_ms(p->mark[i].ms).s);
+	ht_str_addz(&line, "marks:");
+	ht_fmt_text(&line, all.data, all.len, room ? room - line.len : 0);
+	ht_out_printf(r->out, "%s\n", line.data);
+	ht_str_release(&all);
+	ht_str_release(&line);
 }
 
 /* Why the numbers are not the whole truth. */
@@ -338,6 +361,7 @@ print_header(const struct report *r)
 		put_numbers_of(r, r->later);
 	}
 	put_notices(r, r->later);
+	put_marks(r);
 	put_window(r);
 	put_filters(r);
 	if (r->left_out)

@@ -1047,6 +1047,7 @@ read_mark(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	if (get_sized(c, &ev->text, &ev->len) < 0 || get_end(c) < 0)
 		return broken(r);
+	ev->id = keep(r, ev->text, ev->len);
 	ev->kind = HT_EV_MARK;
 	return 1;
 }

@@ -41,6 +41,16 @@ ht_prof_suppression(struct ht_prof *p, const char *text, size_t len)
 	add_cut(&p->suppression, text, len);
 }
 
+void
+ht_prof_mark(struct ht_prof *p, const char *text, size_t len, uint64_t ms)
+{
+	if (p->nmark == HT_PROF_MARKS)
+		return;
+	HT_GROW(p->mark, p->mark_cap, p->nmark + 1);
+	p->mark[p->nmark++] =
+	    (struct ht_prof_mark){ht_prof_text(p, text, len), ms};
+}
+
 /* What makes two frames one. */
 struct frame_key {
 	uint64_t offset;
@@ -289,6 +299,7 @@ ht_prof_release(struct ht_prof *p)
 	free(p->stack);
 	free(p->row);
 	free(p->origin);
+	free(p->mark);
 	memset(p, 0, sizeof *p);
 }
 

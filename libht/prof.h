@@ -43,6 +43,12 @@ struct ht_prof_kind {
 	uint64_t largest_peak, peak_ms;
 };
 
+/* A mark that the program set. */
+struct ht_prof_mark {
+	uint32_t text;
+	uint64_t ms;
+};
+
 /* Where the profile is from: traces that are alike in these. */
 struct ht_prof_origin {
 	uint32_t command, tool; /* texts */
@@ -84,6 +90,10 @@ struct ht_prof {
 	size_t norigin, origin_cap;
 	struct ht_intern origins;     /* keys of these */
 	struct ht_intern suppression; /* of `S` lines, with `leak:` */
+	/* The first marks, in order; of one trace: they are not merged, nor
+	 * written. */
+	struct ht_prof_mark *mark;
+	size_t nmark, mark_cap;
 };
 
 /* The sum of one row. */
@@ -96,6 +106,9 @@ struct ht_sum ht_row_sum(const struct ht_prof_row *row);
  * through a file. A frame's texts are of p->text; its `fn` are the functions,
  * f.count of them; f.first and f.ip do not matter. */
 uint32_t ht_prof_text(struct ht_prof *p, const char *text, size_t len);
+/* A mark; past HT_PROF_MARKS they are not kept. */
+#define HT_PROF_MARKS 1000
+void ht_prof_mark(struct ht_prof *p, const char *text, size_t len, uint64_t ms);
 /* An `S` line, for p->suppression. */
 void ht_prof_suppression(struct ht_prof *p, const char *text, size_t len);
 uint32_t ht_prof_frame(

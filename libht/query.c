@@ -61,6 +61,10 @@ ht_query_release(struct ht_query *q)
 	ht_patterns_release(&q->alloc_fn);
 	ht_patterns_release(&q->ignore_fn);
 	ht_suppress_release(&q->suppress);
+	if (q->from.mark)
+		ht_pattern_release(&q->from.pattern);
+	if (q->to.mark)
+		ht_pattern_release(&q->to.pattern);
 	memset(q, 0, sizeof *q);
 }
 
@@ -72,10 +76,22 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 		uint64_t factor, divisor;
 	} units[] = {{"", 1, 1}, {"s", 1, 1}, {"ms", 1, 1000}, {"m", 60, 1},
 	    {"min", 60, 1}, {"h", 3600, 1}, {"%", 1, 1}};
+	static const char mark[] = "mark=";
+	struct ht_error err = {""};
 	const char *unit;
 	uint64_t v;
 	size_t i;
 
+	if (m->mark)
+		ht_pattern_release(&m->pattern);
+	*m = (struct ht_moment){.given = o->value};
+	if (strncmp(o->value, mark, strlen(mark)) == 0) {
+		if (ht_pattern_init(
+			&m->pattern, o->value + strlen(mark), &err) < 0)
+			ht_opt_fail(o, "--%s: %s", name, err.text);
+		m->mark = true;
+		return;
+	}
 	if (ht_num_thousandths(o->value, &unit, &v) == 0)
 		for (i = 0; i < HT_LEN(units); i++) {
 			if (strcmp(unit, units[i].unit) != 0 ||
@@ -87,18 +103,18 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 				return;
 		}
 	ht_opt_fail(o,
-	    "--%s: '%s' is no time: seconds (1.5), with a unit (300ms, 2m, 1h)"
-	    " or in percent of the run (50%%)",
+	    "--%s: '%s' is no time: seconds (1.5), with a unit (300ms, 2m, 1h),"
+	    " in percent of the run (50%%), or mark=TEXT",
 	    name, o->value);
 }
 
 static void
 set_bucket(struct ht_query *q, const struct ht_opts *o)
 {
-	struct ht_moment width;
+	struct ht_moment width = {0};
 
 	set_moment(&width, o, "bucket");
-	if (width.percent || width.value == 0)
+	if (width.percent || width.mark || width.value == 0)
 		ht_opt_fail(o, "--bucket: '%s' is no width: a time from 1ms on",
 		    o->value);
 	q->bucket = width.value;
@@ -264,8 +280,12 @@ ht_query_ready(struct ht_query *q, const struct ht_opts *o)
 {
 	if (q->at && (q->has_from || q->has_to))
 		ht_opt_fail(o, "--at goes with neither --from nor --to");
-	if (q->has_from && q->has_to && q->from.percent == q->to.percent &&
-	    q->from.value >= q->to.value)
+	if (q->bucket && (q->from.mark || q->to.mark))
+		ht_opt_fail(o, "--bucket: a mark is at no multiple of it");
+	if (q->to.mark)
+		q->to.value = UINT64_MAX;
+	if (q->has_from && q->has_to && !q->from.mark && !q->to.mark &&
+	    q->from.percent == q->to.percent && q->from.value >= q->to.value)
 		ht_opt_fail(o, "--from is not before --to");
 	if (q->bucket && !ht_query_windowed(q))
 		ht_opt_fail(o, "--bucket goes with --from, --to or --at");
@@ -309,7 +329,8 @@ void
 ht_query_window(
     const struct ht_query *q, uint64_t runtime_ms, uint64_t *from, uint64_t *to)
 {
-	*from = bucket_start(q, moment_ms(&q->from, runtime_ms));
+	*from = q->from.mark ? UINT64_MAX
+			     : bucket_start(q, moment_ms(&q->from, runtime_ms));
 	*to = bucket_end(q, moment_ms(&q->to, runtime_ms));
 }
 

@@ -37,10 +37,14 @@ struct ht_filter {
 	uint64_t min, max; /* of HT_FILTER_SIZE: both included */
 };
 
-/* A moment of a trace: ms, or thousandths of a percent of its run. */
+/* A moment of a trace: ms, or thousandths of a percent of its run; or a mark
+ * that the program set. */
 struct ht_moment {
 	uint64_t value;
 	bool percent;
+	bool mark; /* neither: the first mark that matches */
+	struct ht_pattern pattern;
+	const char *given; /* the option's value, not a copy */
 };
 
 struct ht_query {
@@ -97,7 +101,7 @@ void ht_query_option(struct ht_query *q, const struct ht_opts *o, int letter);
 void ht_query_ready(struct ht_query *q, const struct ht_opts *o);
 void ht_query_release(struct ht_query *q);
 
-/* [*from, *to) in ms for a trace that runs so long. */
+/* [*from, *to) in ms for a trace that runs so long. A mark may be anywhere. */
 void ht_query_window(const struct ht_query *q, uint64_t runtime_ms,
     uint64_t *from, uint64_t *to);
 /* Whether it is about a part of the run; whether that depends on how long the

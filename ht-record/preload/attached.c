@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/publish.h"
@@ -210,7 +211,12 @@ start(void)
 	atomic_store(&ht_ring->claimed, (uint32_t)ht_pid);
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
-	return ht_capture_init();
+	/* Calls that come before the recorder says so find it not over. */
+	atomic_store(&ht_live->on, HT_NOT_STARTED);
+	if (ht_capture_init() == -1)
+		return -1;
+	ht_api_init();
+	return 0;
 }
 
 extern char call_function[] __asm__("ht_attached_call");

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
@@ -333,6 +334,7 @@ start(void)
 		ht_allocators_init();
 		atomic_store(&live->on, HT_ON);
 		ht_live = live;
+		ht_api_init();
 		atomic_store(&ht_ring->ready, 1);
 		return true;
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
@@ -135,9 +136,8 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-static inline __attribute__((always_inline)) void
-record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
-    const void *p, size_t size)
+static inline __attribute__((always_inline)) uint32_t
+stack_of(struct ht_thread *t, const uintptr_t *frame)
 {
 	struct ht_context from = caller(frame);
 	uint32_t stack = 0;
@@ -146,7 +146,14 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 		stack = ht_prefix_capture(t, &from);
 	if (unlikely(!stack))
 		stack = ht_capture_whole(t, &from);
-	ht_publish(t, kind, (uintptr_t)p, size, stack);
+	return stack;
+}
+
+static inline __attribute__((always_inline)) void
+record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
+    const void *p, size_t size)
+{
+	ht_publish(t, kind, (uintptr_t)p, size, stack_of(t, frame));
 }
 
 static inline __attribute__((always_inline)) void
@@ -594,3 +601,57 @@ ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 	ht_publish(t, HT_REC_FREE, arg[0], 0, 0);
 	return call_real(t, frame, e, e->real, arg);
 }
+
+/* ---- ht.h ------------------------------------------------------------- */
+
+/* This thread's state if the call is to be recorded. */
+static struct ht_thread *
+enter_api(const uintptr_t *frame, struct ht_api *api)
+{
+	struct ht_thread *t = enter(frame);
+
+	if (!t)
+		ht_api_leave(api);
+	return t;
+}
+
+static void
+recording(struct ht_api *api, int on)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t)
+		ht_publish(t, HT_REC_RECORDING, on != 0, 0, 0);
+}
+
+static void
+mark(struct ht_api *api, const char *text)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t)
+		ht_publish_mark(t, text);
+}
+
+static void
+pool_alloc(struct ht_api *api, const char *pool, const void *p, size_t size)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t && p)
+		ht_publish_kind(t, HT_REC_ALLOC, (uintptr_t)p, size,
+		    stack_of(t, HERE()), ht_kind_of_pool(pool, strlen(pool)));
+}
+
+static void
+pool_free(struct ht_api *api, const char *pool, const void *p)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t && p)
+		ht_publish_kind(t, HT_REC_FREE, (uintptr_t)p, 0, 0,
+		    ht_kind_of_pool(pool, strlen(pool)));
+}
+
+const struct ht_api_functions ht_api_functions = {
+    recording, mark, pool_alloc, pool_free};

@@ -390,13 +390,20 @@ ht_objects_debug(void)
 	return ht_objects_of_musl() ? musl_debug : NULL;
 }
 
+static const struct link_map *
+list_head(void)
+{
+	const struct r_debug *debug = ht_objects_debug();
+
+	return debug ? debug->r_map : NULL;
+}
+
 /* Nothing is unloaded meanwhile: this is the first call of a hook, which an
  * object that is loaded later makes before it is on the list. */
 static void
 note_start(void)
 {
-	const struct r_debug *debug = ht_objects_debug();
-	const struct link_map *map = debug ? debug->r_map : NULL;
+	const struct link_map *map = list_head();
 	copy_function *copy =
 	    ht_probe_init() == 0 ? ht_probe_copy : copy_plainly;
 
@@ -416,4 +423,21 @@ ht_objects_init(bool by_list)
 	ask_loader = loader_find && !by_list;
 	if (!ask_loader)
 		note_start();
+}
+
+void
+ht_objects_each(void (*f)(const struct ht_object *o))
+{
+	const struct link_map *map = list_head();
+	bool executable = true;
+	unsigned n = 0;
+
+	for (; map && n < LIST_MAX; map = map->l_next, n++) {
+		struct ht_object o;
+
+		if (executable ? describe_executable(&o, map)
+			       : describe(&o, map, 0, ht_probe_copy))
+			f(&o);
+		executable = false;
+	}
 }

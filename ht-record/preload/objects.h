@@ -39,6 +39,10 @@ void ht_objects_init(bool by_list);
  */
 bool ht_object_find(uint64_t pc, struct ht_object *o);
 
+/* Calls `f` for every object that is loaded. To be called when nothing is
+ * loaded or unloaded meanwhile, after ht_probe_init(). */
+void ht_objects_each(void (*f)(const struct ht_object *o));
+
 /* Whether the program's libc is musl, whatever this was built for. */
 bool ht_objects_of_musl(void);
 
