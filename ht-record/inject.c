@@ -28,9 +28,8 @@
 #define PATIENCE    1
 #define TID_BYTES   4096 /* behind the thread pointer */
 
-/* Of linux/prctl.h and linux/ptrace.h, where they are young enough. */
-#define SET_VMA		0x53564d41
-#define SUSPEND_SECCOMP (1 << 21)
+/* Of linux/prctl.h, where that is young enough. */
+#define SET_VMA 0x53564d41
 
 /* What the image needs of the process: a name in its file, and where that is;
  * 0: nowhere. */
@@ -46,7 +45,6 @@ struct work {
 	struct ht_injection *in;
 	const struct ht_ring_options *options;
 	struct ht_remote_way way;
-	bool seccomp;
 	struct import import[32];
 	unsigned imports;
 	bool nameless;		 /* the kernel has no names for memory */
@@ -465,7 +463,7 @@ make_ring(struct work *w)
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
-		if (w->seccomp)
+		if (w->t.seccomp)
 			atomic_fetch_or(&in->ring->control, HT_CTL_NO_CALLS);
 	}
 	return r;
@@ -686,16 +684,6 @@ find_way(struct work *w)
 			 (int)w->t.remote.pid);
 }
 
-/* A system call of ours could be the end of a process under seccomp, were that
- * not suspended. */
-static void
-mind_seccomp(struct work *w)
-{
-	w->seccomp = ht_target_number(&w->t, w->t.remote.pid, "Seccomp:") > 0;
-	if (w->seccomp)
-		w->t.remote.options = SUSPEND_SECCOMP;
-}
-
 /* A recorder that lives has it. One that died, and its guardian with it, is
  * cleaned up after. */
 static bool
@@ -810,7 +798,6 @@ inject(struct work *w)
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
 	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
-	mind_seccomp(w);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
 		ht_target_wait_outside(&w->t, &w->inside);

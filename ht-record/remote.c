@@ -433,6 +433,32 @@ not_stopped(struct ht_remote *r, struct ht_error *err)
 	    (int)r->pid);
 }
 
+/* What seize_all() failed for, and what helps. */
+static int
+not_seized(struct ht_remote *r, struct ht_error *err)
+{
+	int e = errno;
+
+	ht_remote_go(r);
+	if (e == ENOENT)
+		return is_gone(r, err);
+	if (e == EPERM && r->options)
+		return ht_error_set(err,
+		    "cannot record process %d: its system calls are restricted "
+		    "(seccomp), and only root may suspend that: sudo ht-record "
+		    "-p %d",
+		    (int)r->pid, (int)r->pid);
+	if (e == EPERM && !r->again)
+		return ht_error_set(err,
+		    "cannot record process %d: ptrace is forbidden here, by "
+		    "the rules of a container (docker run "
+		    "--cap-add=SYS_PTRACE) "
+		    "or by a security module",
+		    (int)r->pid);
+	errno = e;
+	return ht_error_errno(err, "cannot stop process %d", (int)r->pid);
+}
+
 /* Does a thread sleep so that nothing wakes it? That is seen before anything is
  * stopped. */
 static bool
@@ -459,15 +485,8 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 	if (one_is_deaf(r))
 		return not_stopped(r, err);
 	found = seize_all(r);
-	if (found == -1) {
-		int e = errno;
-
-		ht_remote_go(r);
-		errno = e;
-		return e == ENOENT ? is_gone(r, err)
-				   : ht_error_errno(err,
-					 "cannot stop process %d", (int)r->pid);
-	}
+	if (found == -1)
+		return not_seized(r, err);
 	begin_stop(r);
 	do {
 		interrupt(r, from);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,10 +15,11 @@
 #include "ht-record/target.h"
 #include "libht/mem.h"
 
-#define ROOM	     8192 /* of a stack that is left alone, at its end */
-#define PATIENCE_MS  1024 /* the last of waits that double */
-#define SCAN_MAX     (UINT64_C(64) << 20) /* bytes of a stack */
-#define HAYSTACK_MAX (UINT64_C(1) << 20)  /* code that may hold an image */
+#define ROOM		8192 /* of a stack that is left alone, at its end */
+#define SUSPEND_SECCOMP (1 << 21)	     /* of linux/ptrace.h */
+#define PATIENCE_MS	1024		     /* the last of waits that double */
+#define SCAN_MAX	(UINT64_C(64) << 20) /* bytes of a stack */
+#define HAYSTACK_MAX	(UINT64_C(1) << 20)  /* code that may hold an image */
 
 /* Where the interrupted stack pointer is from what a signal handler returns to;
  * arch.h of the preload library knows the same. */
@@ -262,6 +264,24 @@ ht_target_number(const struct ht_target *t, pid_t tid, const char *key)
 	return n;
 }
 
+static bool
+has_seccomp(struct ht_target *t)
+{
+	char path[64];
+	bool has = false;
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)t->remote.pid);
+	dir = opendir(path);
+	while (dir && !has && (e = readdir(dir)))
+		has = atoi(e->d_name) > 0 &&
+		      ht_target_number(t, atoi(e->d_name), "Seccomp:") > 0;
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
 void
 ht_target_close(struct ht_target *t)
 {
@@ -285,6 +305,10 @@ ht_target_open(struct ht_target *t, pid_t pid, struct ht_image *image,
 	t->pid = ht_target_number(t, pid, "NSpid:");
 	if (t->pid == -1)
 		t->pid = pid;
+	/* A system call of ours could be its end, were that not suspended. */
+	t->seccomp = has_seccomp(t);
+	if (t->seccomp)
+		t->remote.options = SUSPEND_SECCOMP;
 	return 0;
 }
 

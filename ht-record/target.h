@@ -19,7 +19,8 @@
 
 struct ht_target {
 	struct ht_remote remote;
-	long pid; /* as it knows itself */
+	long pid;     /* as it knows itself */
+	bool seccomp; /* a thread of it may not make every system call */
 	struct ht_maps maps;
 	struct ht_image *image; /* of our file */
 	uint64_t head_at;	/* of the image in it that we mean; 0: none */
