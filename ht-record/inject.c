@@ -22,14 +22,14 @@
 #define CODE_SIZE   16u		 /* where its symbol has none */
 #define SLOT	    128u	 /* bytes of a near page for each function */
 #define MOVED	    16u		 /* in a slot: behind the jump to the hook */
+#define LIBC_MAX    (UINT64_C(16) << 20) /* of its code */
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
 #define PATIENCE    1
 #define TID_BYTES   4096 /* behind the thread pointer */
 
-/* Of linux/prctl.h and linux/ptrace.h, where they are young enough. */
-#define SET_VMA		0x53564d41
-#define SUSPEND_SECCOMP (1 << 21)
+/* Of linux/prctl.h, where that is young enough. */
+#define SET_VMA 0x53564d41
 
 /* What the image needs of the process: a name in its file, and where that is;
  * 0: nowhere. */
@@ -44,8 +44,7 @@ struct work {
 	struct ht_linkmap linked;
 	struct ht_injection *in;
 	const struct ht_ring_options *options;
-	uint64_t syscall_at; /* an instruction for it */
-	bool seccomp;
+	struct ht_remote_way way;
 	struct import import[32];
 	unsigned imports;
 	bool nameless;		 /* the kernel has no names for memory */
@@ -464,7 +463,7 @@ make_ring(struct work *w)
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
-		if (w->seccomp)
+		if (w->t.seccomp)
 			atomic_fetch_or(&in->ring->control, HT_CTL_NO_CALLS);
 	}
 	return r;
@@ -639,40 +638,50 @@ patch_when_possible(struct work *w)
 
 /* ---- in --------------------------------------------------------------- */
 
-/* Any instruction for a system call that the process has. */
+/* Looks for instructions in the code from `at` to `end`; 0: there are none. */
+static uint64_t
+find_code(struct work *w, uint64_t at, uint64_t end, const char *what, size_t n)
+{
+	size_t size = end > at && end - at < LIBC_MAX ? (size_t)(end - at) : 0;
+	char *code = ht_malloc(size + 1), *p = NULL;
+
+	if (size && ht_remote_read(&w->t.remote, at, code, size) == 0)
+		p = memmem(code, size, what, n);
+	if (p)
+		at += (uint64_t)(p - code);
+	free(code);
+	return p ? at : 0;
+}
+
+/* The code that a thread of it will work with: of the libc, else of the kernel,
+ * where nothing follows a system call by which it would find back. */
 static int
-find_syscall(struct work *w)
+find_way(struct work *w)
 {
 	uint64_t at = ht_linkmap_aux(&w->linked, AT_SYSINFO_EHDR);
 	const struct ht_map *m = ht_maps_find(&w->t.maps, at);
-	size_t size = m ? (size_t)(m->end - at) : 0;
-	struct ht_symbol s;
-	char *code, *p = NULL;
+	struct ht_symbol s = {0};
 
-	if (!size && ht_linkmap_find(&w->linked, &w->t.remote, "syscall", &s)) {
-		at = s.at;
-		size = 64;
+	if (ht_linkmap_find(&w->linked, &w->t.remote, "syscall", &s) &&
+	    (m = ht_maps_find(&w->t.maps, s.at))) {
+		w->way.sigreturn = find_code(
+		    w, m->start, m->end, HT_RESTORER, HT_RESTORER_SIZE);
+		w->way.syscall =
+		    find_code(w, m->start, m->end, "\x0f\x05\xc3", 3);
 	}
-	code = ht_malloc(size + 1);
-	if (ht_remote_read(&w->t.remote, at, code, size) == 0)
-		p = memmem(code, size, "\x0f\x05", 2);
-	w->syscall_at = p ? at + (uint64_t)(p - code) : 0;
-	free(code);
-	return p ? 0
-		 : ht_error_set(w->t.err,
-		       "cannot record process %d: it has no way to make a "
-		       "system call",
-		       (int)w->t.remote.pid);
-}
-
-/* A system call of ours could be the end of a process under seccomp, were that
- * not suspended. */
-static void
-mind_seccomp(struct work *w)
-{
-	w->seccomp = ht_target_number(&w->t, w->t.remote.pid, "Seccomp:") > 0;
-	if (w->seccomp)
-		w->t.remote.options = SUSPEND_SECCOMP;
+	if (w->way.sigreturn && w->way.syscall)
+		return 0;
+	m = ht_maps_find(&w->t.maps, at);
+	w->way = (struct ht_remote_way){
+	    m ? find_code(w, at, m->end, "\x0f\x05", 2) : 0, 0};
+	if (!w->way.syscall && s.at)
+		w->way.syscall = find_code(w, s.at, s.at + 64, "\x0f\x05", 2);
+	return w->way.syscall
+		   ? 0
+		   : ht_error_set(w->t.err,
+			 "cannot record process %d: it has no way to make a "
+			 "system call",
+			 (int)w->t.remote.pid);
 }
 
 /* A recorder that lives has it. One that died, and its guardian with it, is
@@ -738,8 +747,8 @@ put_image(struct work *w)
 		return 1;
 	if (fresh)
 		w->t.head = none;
-	if (plan(w) == -1 ||
-	    ht_remote_work_begin(&w->t.remote, w->syscall_at, w->t.err) == -1)
+	if (plan(w) == -1 || ht_remote_work_begin(&w->t.remote, &w->way,
+				 ht_target_room(&w->t), w->t.err) == -1)
 		return -1;
 	if (map_near(w) == -1 || (fresh && map_image(w) == -1) ||
 	    write_image(w, fresh) == -1)
@@ -787,9 +796,8 @@ inject(struct work *w)
 
 	if (ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1 ||
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
-	    find_functions(w) == -1 || find_syscall(w) == -1)
+	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
-	mind_seccomp(w);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
 		ht_target_wait_outside(&w->t, &w->inside);

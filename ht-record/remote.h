@@ -16,6 +16,11 @@
  * A thread works here by system calls alone, on a stack of ours, with its
  * signals blocked; the tracer goes from system call to system call, so there
  * is no SIGTRAP, which would change what the program does with that signal.
+ *
+ * The kernel lets a program go when its tracer is killed, as it is just then.
+ * So before a thread works, all its registers are written onto its stack as a
+ * signal's frame is, and each system call of ours is followed by rt_sigreturn:
+ * left alone, the thread finds back by itself.
  */
 #ifndef HT_REMOTE_H
 #define HT_REMOTE_H
@@ -35,6 +40,12 @@ struct ht_remote_thread {
 	struct user_regs_struct regs; /* valid while it is stopped */
 };
 
+/* Code of the process that works for us. */
+struct ht_remote_way {
+	uint64_t syscall;   /* the instruction; a `ret` follows, if there is */
+	uint64_t sigreturn; /* a call of rt_sigreturn; 0: none is known */
+};
+
 struct ht_remote {
 	pid_t pid;
 	int mem;
@@ -47,13 +58,14 @@ struct ht_remote {
 	uint64_t mask, rseq, rseq_cs;
 	void *vector;
 	size_t vector_size;
-	uint64_t syscall_at; /* an instruction for it, anywhere */
-	bool held_stop;	     /* a SIGSTOP came, which cannot be blocked, while
-			      * the thread worked; it gets it when let go */
-	bool again;	     /* a thread did not stop: it might, later */
-	uint64_t began;	     /* us; of the stop */
-	uint64_t longest;    /* us; of the stops so far */
-	int policy;	     /* how we are scheduled when nothing is stopped */
+	struct ht_remote_way way;
+	uint64_t frame;	  /* what rt_sigreturn takes; 0: there was no room */
+	bool held_stop;	  /* a SIGSTOP came, which cannot be blocked, while
+			   * the thread worked; it gets it when let go */
+	bool again;	  /* a thread did not stop: it might, later */
+	uint64_t began;	  /* us; of the stop */
+	uint64_t longest; /* us; of the stops so far */
+	int policy;	  /* how we are scheduled when nothing is stopped */
 	struct sched_param priority;
 };
 
@@ -84,15 +96,17 @@ int ht_remote_write(
     struct ht_remote *r, uint64_t at, const void *from, size_t size);
 
 /* Makes the first stopped thread work: 0, or -1 with *err set. After
- * ht_remote_work_end() it is where it was. */
-int ht_remote_work_begin(
-    struct ht_remote *r, uint64_t syscall_at, struct ht_error *err);
+ * ht_remote_work_end() it is where it was. Its stack may be written to from
+ * `room` up; 0: nowhere. */
+int ht_remote_work_begin(struct ht_remote *r, const struct ht_remote_way *way,
+    uint64_t room, struct ht_error *err);
 /* One system call: what it returns, -errno for a failure; -EIO when the
  * process ended. */
 long ht_remote_syscall(struct ht_remote *r, long number, uint64_t a, uint64_t b,
     uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 /* Calls `function` on a stack that ends at `stack`: `call` calls what rax says
- * and ends in a system call at `done`. Returns what the function returned;
+ * and ends in a system call at `done`, then takes the frame that rbx says.
+ * Returns what the function returned;
  * -EIO: it did not come to that. */
 long ht_remote_call(struct ht_remote *r, uint64_t call, uint64_t done,
     uint64_t function, uint64_t stack);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,15 +15,15 @@
 #include "ht-record/target.h"
 #include "libht/mem.h"
 
-#define PATIENCE_MS  1024		  /* the last of waits that double */
-#define SCAN_MAX     (UINT64_C(64) << 20) /* bytes of a stack */
-#define HAYSTACK_MAX (UINT64_C(1) << 20)  /* code that may hold an image */
+#define ROOM		8192 /* of a stack that is left alone, at its end */
+#define SUSPEND_SECCOMP (1 << 21)	     /* of linux/ptrace.h */
+#define PATIENCE_MS	1024		     /* the last of waits that double */
+#define SCAN_MAX	(UINT64_C(64) << 20) /* bytes of a stack */
+#define HAYSTACK_MAX	(UINT64_C(1) << 20)  /* code that may hold an image */
 
-/* What a signal handler returns to, and where the interrupted stack pointer is
- * from there; arch.h of the preload library knows the same. */
-#define RESTORER      "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"
-#define RESTORER_SIZE 9
-#define UCONTEXT_SP   160
+/* Where the interrupted stack pointer is from what a signal handler returns to;
+ * arch.h of the preload library knows the same. */
+#define UCONTEXT_SP 160
 
 /* ---- stacks ----------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ is_restorer(struct ht_target *t, struct ht_wanted *w, uint64_t v)
 {
 	uint64_t *other = &w->other[v % HT_LEN(w->other)];
 	const struct ht_map *m;
-	char code[RESTORER_SIZE];
+	char code[HT_RESTORER_SIZE];
 
 	if (v == w->restorer)
 		return true;
@@ -65,7 +66,7 @@ is_restorer(struct ht_target *t, struct ht_wanted *w, uint64_t v)
 	m = ht_maps_find(&t->maps, v);
 	if (!m || !m->exec ||
 	    ht_remote_read(&t->remote, v, code, sizeof code) == -1 ||
-	    memcmp(code, RESTORER, RESTORER_SIZE) != 0) {
+	    memcmp(code, HT_RESTORER, HT_RESTORER_SIZE) != 0) {
 		*other = v;
 		return false;
 	}
@@ -132,6 +133,19 @@ ht_target_thread_has(struct ht_target *t, const struct ht_remote_thread *thread,
 
 	return (pc && is_wanted(w, r->rip)) ||
 	       stack_has(t, w, r->rsp, r->fs_base, 4);
+}
+
+uint64_t
+ht_target_room(const struct ht_target *t)
+{
+	const struct ht_remote_thread *first = &t->remote.thread[0];
+	const struct ht_map *m = ht_maps_find(&t->maps, first->regs.rsp);
+
+	if (!m || !m->write ||
+	    !(m->stack || (first->regs.rsp < first->regs.fs_base &&
+			      first->regs.fs_base < m->end)))
+		return 0;
+	return m->start + ROOM;
 }
 
 /* ---- what is there ---------------------------------------------------- */
@@ -250,6 +264,24 @@ ht_target_number(const struct ht_target *t, pid_t tid, const char *key)
 	return n;
 }
 
+static bool
+has_seccomp(struct ht_target *t)
+{
+	char path[64];
+	bool has = false;
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)t->remote.pid);
+	dir = opendir(path);
+	while (dir && !has && (e = readdir(dir)))
+		has = atoi(e->d_name) > 0 &&
+		      ht_target_number(t, atoi(e->d_name), "Seccomp:") > 0;
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
 void
 ht_target_close(struct ht_target *t)
 {
@@ -273,6 +305,10 @@ ht_target_open(struct ht_target *t, pid_t pid, struct ht_image *image,
 	t->pid = ht_target_number(t, pid, "NSpid:");
 	if (t->pid == -1)
 		t->pid = pid;
+	/* A system call of ours could be its end, were that not suspended. */
+	t->seccomp = has_seccomp(t);
+	if (t->seccomp)
+		t->remote.options = SUSPEND_SECCOMP;
 	return 0;
 }
 
@@ -381,7 +417,10 @@ ht_target_free_memory(struct ht_target *t)
 {
 	struct ht_head *h = &t->head;
 
-	if (ht_remote_work_begin(&t->remote, h->done, t->err) == -1)
+	struct ht_remote_way way = {h->done, h->done + 2};
+
+	if (ht_remote_work_begin(&t->remote, &way, ht_target_room(t), t->err) ==
+	    -1)
 		return -1;
 	unmap(t, &h->ring);
 	unmap(t, &h->arena);

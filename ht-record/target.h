@@ -13,10 +13,14 @@
 #include "ht-record/ring.h"
 
 #define HT_PAGE UINT64_C(4096)
+/* What a signal handler returns to, in each libc: a call of rt_sigreturn. */
+#define HT_RESTORER	 "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"
+#define HT_RESTORER_SIZE 9
 
 struct ht_target {
 	struct ht_remote remote;
-	long pid; /* as it knows itself */
+	long pid;     /* as it knows itself */
+	bool seccomp; /* a thread of it may not make every system call */
 	struct ht_maps maps;
 	struct ht_image *image; /* of our file */
 	uint64_t head_at;	/* of the image in it that we mean; 0: none */
@@ -55,6 +59,10 @@ void ht_want(struct ht_wanted *w, uint64_t start, uint64_t size);
  * true if that cannot be seen, t->maps being of another moment. */
 bool ht_target_thread_has(struct ht_target *t,
     const struct ht_remote_thread *thread, struct ht_wanted *w, bool pc);
+
+/* From where on the stack of the first thread may be written to, below what it
+ * uses; 0: it is on none of a usual kind. t->maps are of this stop. */
+uint64_t ht_target_room(const struct ht_target *t);
 
 /* Those who are in an image, or on their way back there. */
 struct ht_inside {

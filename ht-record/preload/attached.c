@@ -223,13 +223,17 @@ extern char call_function[] __asm__("ht_attached_call");
 extern char call_done[] __asm__("ht_attached_done");
 
 /* A call, so that a shadow stack is in step; the system call is one that does
- * nothing: the recorder waits for it. */
+ * nothing: the recorder waits for it. Behind is what a thread finds back by, if
+ * the recorder is gone. */
 __asm__(".text\n"
 	"ht_attached_call:\n\t"
 	"call *%rax\n\t"
 	"mov %rax, %rdi\n\t"
 	"mov $39, %eax\n" /* getpid */
 	"ht_attached_done:\n\t"
+	"syscall\n\t"
+	"mov %rbx, %rsp\n\t"
+	"mov $15, %eax\n\t" /* rt_sigreturn */
 	"syscall\n\t"
 	"hlt\n");
 
