@@ -52,7 +52,7 @@ BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
-preload_src = $(filter-out %/attached.c %/alone.c,$(preload_all))
+preload_src = $(filter-out %/attached.c %/alone.c %/imports.c,$(preload_all))
 attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c,\
               $(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)

@@ -72,7 +72,7 @@ look(const char *notes, size_t size, uint64_t at)
 }
 
 void
-ht_api_enable(const struct ht_object *o)
+ht_api_enable(const struct ht_object *o, ht_copy *copy)
 {
 	char notes[NOTES_MAX];
 
@@ -83,7 +83,7 @@ ht_api_enable(const struct ht_object *o)
 
 		/* Notes of another alignment are no others' than the ABI's. */
 		if (ph->p_type == PT_NOTE && ph->p_align <= 4 &&
-		    ht_probe_copy(notes, at, size))
+		    copy(notes, at, size))
 			look(notes, size, at);
 	}
 }

@@ -19,7 +19,7 @@ extern const struct ht_api_functions ht_api_functions
 /* Sets the pointers of all modules that are loaded. Once, at start. */
 void ht_api_init(void);
 /* That of one, which stays loaded meanwhile. */
-void ht_api_enable(const struct ht_object *o);
+void ht_api_enable(const struct ht_object *o, ht_copy *copy);
 /* Takes it back if recording is over. */
 void ht_api_leave(struct ht_api *api);
 

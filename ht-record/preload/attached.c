@@ -10,6 +10,7 @@
 
 #include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/imports.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/publish.h"
 
@@ -216,6 +217,7 @@ start(void)
 	if (ht_capture_init() == -1)
 		return -1;
 	ht_api_init();
+	ht_objects_each(ht_imports_set);
 	return 0;
 }
 

@@ -174,7 +174,7 @@ new_module(const struct ht_object *o)
 	m->name_len = (uint32_t)strlen(o->name);
 	m->name = ht_frames_keep(o->name, &m->name_len);
 	read_headers(m, o);
-	ht_api_enable(o);
+	ht_api_enable(o, ht_copy_plainly);
 	note[i].start = o->start;
 	note[i].end = o->end;
 	for (uint32_t j = 1; j < count; j++)

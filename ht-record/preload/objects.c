@@ -61,11 +61,8 @@ static _Atomic uint32_t unloads;
 
 /* ---- one object ------------------------------------------------------- */
 
-/* How memory is copied that may vanish; plainly, where it cannot. */
-typedef bool copy_function(void *to, uint64_t from, size_t size);
-
-static bool
-copy_plainly(void *to, uint64_t from, size_t size)
+bool
+ht_copy_plainly(void *to, uint64_t from, size_t size)
 {
 	memcpy(to, (const void *)from, size);
 	return true;
@@ -108,7 +105,7 @@ measure(struct ht_object *o, const ElfW(Phdr) * ph)
  * section is, and so do they. */
 static bool
 take_headers(struct ht_object *o, const struct link_map *map, uint64_t at,
-    unsigned n, uint64_t pc, copy_function *copy)
+    unsigned n, uint64_t pc, ht_copy *copy)
 {
 	ElfW(Phdr) ph[HEADERS_MAX];
 	bool proved = false;
@@ -131,8 +128,8 @@ take_headers(struct ht_object *o, const struct link_map *map, uint64_t at,
 /* Describes the object of a list entry; false if it does not have `pc` (0: no
  * matter), or nothing can be said of it: it is being loaded or unloaded. */
 static bool
-describe(struct ht_object *o, const struct link_map *map, uint64_t pc,
-    copy_function *copy)
+describe(
+    struct ht_object *o, const struct link_map *map, uint64_t pc, ht_copy *copy)
 {
 	ElfW(Ehdr) e;
 
@@ -149,8 +146,8 @@ static bool
 describe_executable(struct ht_object *o, const struct link_map *map)
 {
 	if (!take_headers(o, map, getauxval(AT_PHDR),
-		(unsigned)getauxval(AT_PHNUM), 0, copy_plainly) &&
-	    !describe(o, map, 0, copy_plainly))
+		(unsigned)getauxval(AT_PHNUM), 0, ht_copy_plainly) &&
+	    !describe(o, map, 0, ht_copy_plainly))
 		return false;
 	o->name = "";
 	return true;
@@ -404,8 +401,7 @@ static void
 note_start(void)
 {
 	const struct link_map *map = list_head();
-	copy_function *copy =
-	    ht_probe_init() == 0 ? ht_probe_copy : copy_plainly;
+	ht_copy *copy = ht_probe_init() == 0 ? ht_probe_copy : ht_copy_plainly;
 
 	for (; map && start_count < START_MAX; map = map->l_next) {
 		struct ht_object *o = &at_start[start_count];
@@ -425,10 +421,18 @@ ht_objects_init(bool by_list)
 		note_start();
 }
 
+/* glibc says when it is not at work. */
+static bool
+is_consistent(void)
+{
+	return &glibc_debug && glibc_debug.r_state == RT_CONSISTENT;
+}
+
 void
-ht_objects_each(void (*f)(const struct ht_object *o))
+ht_objects_each(void (*f)(const struct ht_object *o, ht_copy *copy))
 {
 	const struct link_map *map = list_head();
+	ht_copy *copy = is_consistent() ? ht_copy_plainly : ht_probe_copy;
 	bool executable = true;
 	unsigned n = 0;
 
@@ -436,8 +440,8 @@ ht_objects_each(void (*f)(const struct ht_object *o))
 		struct ht_object o;
 
 		if (executable ? describe_executable(&o, map)
-			       : describe(&o, map, 0, ht_probe_copy))
-			f(&o);
+			       : describe(&o, map, 0, copy))
+			f(&o, copy);
 		executable = false;
 	}
 }

@@ -17,6 +17,7 @@
 
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ht_object {
@@ -39,9 +40,15 @@ void ht_objects_init(bool by_list);
  */
 bool ht_object_find(uint64_t pc, struct ht_object *o);
 
-/* Calls `f` for every object that is loaded. To be called when nothing is
- * loaded or unloaded meanwhile, after ht_probe_init(). */
-void ht_objects_each(void (*f)(const struct ht_object *o));
+/* How memory is copied that may vanish; plainly, where it cannot. */
+typedef bool ht_copy(void *to, uint64_t from, size_t size);
+bool ht_copy_plainly(void *to, uint64_t from, size_t size);
+
+/* Calls `f` for every object that is loaded, with the way to read it: a thread
+ * may have been stopped while it unloads one. To be called when none is loaded
+ * or unloaded meanwhile, after ht_probe_init(). Without need it makes no system
+ * call, which is dear in a program that is being attached to. */
+void ht_objects_each(void (*f)(const struct ht_object *o, ht_copy *copy));
 
 /* Whether the program's libc is musl, whatever this was built for. */
 bool ht_objects_of_musl(void);
