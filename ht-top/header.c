@@ -316,6 +316,7 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"peak_ms", p->peak_ms},
 	    {"peak_rss", p->peak_rss},
 	    {"lost", p->lost},
+	    {"freed_by_others", p->sum.others},
 	};
 
 	if (i >= HT_LEN(field))

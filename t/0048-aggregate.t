@@ -53,7 +53,7 @@ is "$? $(cat prof.err)" '0 ' 'the profile of 200 traces is sound'
 cat many/*.ht >all.ht
 replay all.ht
 for k in allocations frees temporary leaked leaked_blocks total_bytes peak \
-    runtime_ms lost traces cross_frees; do
+    runtime_ms lost traces freed_by_others; do
 	grep "^$k	" re
 done | sort >want
 sort prof | join -t '	' - want | cut -f 1,2 >got
