@@ -9,7 +9,7 @@
 #include "libht/place.h"
 
 const char *const folded_costs[] = {
-    "calls", "peak", "leaked", "temporary", "total", NULL};
+    "calls", "peak", "leaked", "temporary", "total", "others", NULL};
 const char *const folded_inlineds[] = {"mark", "plain", "hide", NULL};
 
 /* --- names -------------------------------------------------------------- */
@@ -221,6 +221,8 @@ cost_of(enum folded_cost cost, const struct ht_sum *sum)
 		return sum->temporary;
 	case FOLDED_TOTAL:
 		return sum->bytes;
+	case FOLDED_OTHERS:
+		return sum->others;
 	}
 	return 0;
 }

@@ -21,7 +21,8 @@ enum folded_cost {
 	FOLDED_PEAK,
 	FOLDED_LEAKED,
 	FOLDED_TEMPORARY,
-	FOLDED_TOTAL
+	FOLDED_TOTAL,
+	FOLDED_OTHERS
 };
 extern const char *const folded_costs[]; /* for ht_opt_choice */
 

@@ -5,12 +5,17 @@
 
 #include "libht/base.h"
 
+enum {
+	CELL_TEMPORARY = 1,
+	CELL_BY_OTHER = 256 /* freed by another thread */
+};
+
 /* Of one group in one bucket. Blocks and bytes may be negative: two's
  * complement. */
 struct cell {
 	uint32_t group; /* 0 and up */
 	/* Of blocks that died: the bucket of their birth; 2 x their age, by its
-	 * power of two, + 1 if they were temporary. Else 0. */
+	 * power of two, + CELL_TEMPORARY, CELL_BY_OTHER. Else 0. */
 	int16_t birth;
 	uint16_t how;
 	uint64_t blocks, bytes;

@@ -134,6 +134,7 @@ pack_sums(struct pack *p, const struct sheet *s, int side)
 	    {"peak_blocks", offsetof(struct ht_sum, peak_blocks), 0},
 	    {"peak", offsetof(struct ht_sum, peak),
 		offsetof(struct ht_sum, peak_blocks) + 1},
+	    {"others", offsetof(struct ht_sum, others), 0},
 	};
 	size_t i, k;
 
@@ -450,6 +451,7 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 	    {"peak_rss", p->peak_rss},
 	    {"own_rss", p->own_rss},
 	    {"lost", p->lost},
+	    {"freed_by_others", p->sum.others},
 	    {"truncated", p->truncated},
 	    {"attached", p->attached},
 	    {"sampled", p->sampled},

@@ -570,7 +570,8 @@ add_death(struct timeline *t, uint32_t group, int64_t birth, uint16_t how,
     uint64_t blocks, uint64_t bytes)
 {
 	struct timeline_reading *r = t->reading;
-	uint64_t key = (uint64_t)group << 32 | (uint64_t)(birth + 1) << 8 | how;
+	uint64_t key =
+	    (uint64_t)group << 32 | (uint64_t)(birth + 1) << 16 | how;
 	bool fresh;
 	uint64_t *at = ht_map_put(&r->deaths, key, &fresh);
 	struct cell *cell;
@@ -629,7 +630,9 @@ add_free(struct timeline *t, uint32_t group, struct now *now, int64_t birth,
 static uint16_t
 how_of(const struct ht_event *ev)
 {
-	return (uint16_t)(2 * ht_hist_bucket(ev->age) + ev->temporary);
+	return (uint16_t)(2 * ht_hist_bucket(ev->age) +
+			  (ev->temporary ? CELL_TEMPORARY : 0) +
+			  (ev->thread ? CELL_BY_OTHER : 0));
 }
 
 static void

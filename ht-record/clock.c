@@ -20,7 +20,8 @@ struct ht_clock {
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* stop, or started */
 	bool stop, started;
-	unsigned interval;
+	unsigned interval; /* ms, times *pace */
+	const _Atomic uint32_t *pace;
 	uint32_t tid;
 	struct robust_list_head robust;
 	struct ht_ring *ring; /* that ticks; NULL: none */
@@ -104,6 +105,14 @@ tick(struct ht_clock *c)
 		c->sample[c->put++ % SAMPLES] = (struct ht_sample){ms, pages};
 }
 
+static void
+later(struct timespec *t, uint64_t ms)
+{
+	t->tv_nsec += (long)(ms % 1000) * 1000000;
+	t->tv_sec += (time_t)(ms / 1000) + t->tv_nsec / 1000000000;
+	t->tv_nsec %= 1000000000;
+}
+
 static void *
 run(void *arg)
 {
@@ -122,9 +131,7 @@ run(void *arg)
 	while (!c->stop) {
 		if (c->ring)
 			tick(c);
-		t.tv_nsec += (long)c->interval % 1000 * 1000000;
-		t.tv_sec += c->interval / 1000 + t.tv_nsec / 1000000000;
-		t.tv_nsec %= 1000000000;
+		later(&t, (uint64_t)c->interval * atomic_load(c->pace));
 		pthread_cond_timedwait(&c->wake, &c->lock, &t);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -132,12 +139,14 @@ run(void *arg)
 }
 
 struct ht_clock *
-ht_clock_start(unsigned interval_ms, struct ht_error *err)
+ht_clock_start(
+    unsigned interval_ms, const _Atomic uint32_t *pace, struct ht_error *err)
 {
 	struct ht_clock *c = ht_calloc(1, sizeof *c);
 	pthread_condattr_t attr;
 
 	c->interval = interval_ms;
+	c->pace = pace;
 	c->statm = c->status = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);

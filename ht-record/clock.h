@@ -18,8 +18,10 @@ struct ht_sample {
 
 struct ht_clock;
 
-/* Starts the thread; it ticks every `interval_ms`. NULL with *err set. */
-struct ht_clock *ht_clock_start(unsigned interval_ms, struct ht_error *err);
+/* Starts the thread; it ticks every `interval_ms`, times *`pace`. NULL with
+ * *err set. */
+struct ht_clock *ht_clock_start(
+    unsigned interval_ms, const _Atomic uint32_t *pace, struct ht_error *err);
 
 /* The thread owns the ring's `alive` word from now on / no longer. */
 void ht_clock_own(struct ht_clock *c, struct ht_ring *ring);

@@ -23,10 +23,9 @@
 #include "ht-record/sink.h"
 #include "libht/mem.h"
 
-#define QUIET_MS   100	/* nobody has asked for so long: nobody will */
-#define PATIENT_MS 5000 /* for the word of one that has connected */
-#define TELL_MS	   1000 /* of waiting, before we say for what */
-#define ARGS_MAX   256
+#define QUIET_MS 100  /* nobody has asked for so long: nobody will */
+#define TELL_MS	 1000 /* of waiting, before we say for what */
+#define ARGS_MAX 256
 
 /* ---- a writer --------------------------------------------------------- */
 
@@ -105,6 +104,10 @@ record(struct writer *w, struct ht_job_options *o)
 	o->open = open_output;
 	o->open_arg = w;
 	job = ht_job_new(o, false, &err);
+	if (!job && kill(r->pid, 0) == -1 && errno == ESRCH) {
+		r->late = true;
+		return;
+	}
 	if (!job) {
 		r->refused = true;
 		ht_warn(
@@ -122,6 +125,7 @@ record(struct writer *w, struct ht_job_options *o)
 		snprintf(r->file, sizeof r->file, "%s", w->sink.file);
 	}
 	r->recorded = result.recorded && w->sink.out;
+	r->late = result.late;
 	r->status = result.status;
 	r->ms = result.ms;
 	r->verified = result.verified + result.unverifiable;
@@ -135,7 +139,7 @@ writer(const struct ht_follow *f, const struct ht_job_options *options, int to,
     pid_t pid)
 {
 	struct writer w = {.f = f, .result = {.pid = pid, .status = -1}};
-	struct timeval limit = {.tv_sec = PATIENT_MS / 1000};
+	struct timeval limit = {.tv_sec = HT_FOLLOW_PATIENCE};
 	struct ht_job_options o = *options;
 	struct ht_request request = {0};
 
@@ -144,9 +148,11 @@ writer(const struct ht_follow *f, const struct ht_job_options *options, int to,
 	    request.key != f->key)
 		_exit(0);
 	o.asked = to;
+	o.pace = f->pace;
 	o.forked = request.forked;
 	record(&w, &o);
-	if (w.result.recorded || w.result.refused || w.result.failed)
+	if (w.result.recorded || w.result.refused || w.result.late ||
+	    w.result.failed)
 		tell(f, &w.result);
 	_exit(0);
 }
@@ -169,6 +175,12 @@ refuse(const struct follower *s, pid_t pid)
 	struct ht_followed r = {.pid = pid, .refused = true, .status = -1};
 
 	tell(s->f, &r);
+}
+
+static void
+set_pace(const struct follower *s)
+{
+	atomic_store(s->f->pace, 1 + (uint32_t)(s->writers / HT_FOLLOW_PACE));
 }
 
 /* One that asks gets a writer. */
@@ -200,6 +212,7 @@ answer(struct follower *s)
 		refuse(s, peer.pid);
 	else
 		s->pid[s->writers++] = pid;
+	set_pace(s);
 	close(to);
 	return true;
 }
@@ -216,6 +229,7 @@ reap(struct follower *s)
 		for (size_t i = 0; i < s->writers; i++)
 			if (s->pid[i] == pid)
 				s->pid[i] = s->pid[--s->writers];
+	set_pace(s);
 }
 
 /* The word of ht-record: the program has ended; the end of it: stop. */
@@ -322,7 +336,10 @@ ht_follow_start(struct ht_follow *f, const struct ht_job_options *o,
 		return ht_error_errno(err, "cannot make a key");
 	f->key &= (1u << 29) - 1; /* as many digits as the library reads */
 	f->results = memfd_create("ht-followed", MFD_CLOEXEC);
-	if (f->results == -1 || fcntl(f->results, F_SETFL, O_APPEND) == -1 ||
+	f->pace = mmap(NULL, sizeof *f->pace, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (f->pace == MAP_FAILED || f->results == -1 ||
+	    fcntl(f->results, F_SETFL, O_APPEND) == -1 ||
 	    listen_somewhere(f, err) == -1 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
 		return ht_error_errno(err, "cannot follow children");

@@ -11,6 +11,10 @@
  * what one needs in memory goes with it. A process of the program that never
  * allocates, or executes another program before it does, asks for nothing.
  *
+ * A writer wakes a hundred times a second to tick and to look. Of a thousand
+ * that would take all of two CPUs, and nobody would be answered any more: the
+ * more there are, the slower each goes (HT_FOLLOW_PACE).
+ *
  * The process tree stays as it is: nobody is made to reap what is not his. A
  * writer learns by a pidfd that its process has ended.
  *
@@ -30,7 +34,8 @@
 #include "libht/base.h"
 #include "libht/err.h"
 
-#define HT_FOLLOW_MAX 1000 /* processes recorded at a time */
+#define HT_FOLLOW_MAX  1000 /* processes recorded at a time */
+#define HT_FOLLOW_PACE 32   /* so many more, and each ticks slower by one */
 
 struct ht_job_options;
 
@@ -40,6 +45,7 @@ struct ht_followed {
 	int status;    /* as waitpid gives it; -1: not known */
 	bool recorded; /* else it has no file */
 	bool refused;  /* there were HT_FOLLOW_MAX already, or no memory */
+	bool late;     /* it had ended, or given up, when its ring was there */
 	bool failed;   /* its file is not complete */
 	uint64_t ms;   /* that it was recorded for */
 	uint64_t verified, differences;
@@ -58,8 +64,9 @@ struct ht_follow {
 	char entry[40]; /* what HT_ENV ends in: ":name:key" */
 	pid_t pid;	/* the follower's */
 	int listens;
-	int control; /* our end: closed, it stops the recording */
-	int results; /* a file of struct ht_followed */
+	int control;		/* our end: closed, it stops the recording */
+	int results;		/* a file of struct ht_followed */
+	_Atomic uint32_t *pace; /* of the writers */
 	uint32_t key;
 	time_t since; /* it was started */
 	struct ht_follow_output output;

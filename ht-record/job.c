@@ -26,7 +26,7 @@
 #define HOLD_MS	   100	      /* a trace is held back so long, */
 #define HOLD_BYTES (1u << 20) /* or until it is so large */
 #define NAP_MIN_US 1000	      /* sleep after a drain that found something, */
-#define NAP_MAX_US 10000      /* and at most */
+#define NAP_MAX_US 10000      /* and at most, times the pace */
 
 struct ht_job {
 	struct ht_job_options o;
@@ -58,6 +58,24 @@ us_since(const struct timespec *t)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)(now.tv_sec - t->tv_sec) * 1000000 +
 	       (uint64_t)(now.tv_nsec / 1000) - (uint64_t)(t->tv_nsec / 1000);
+}
+
+static const _Atomic uint32_t *
+pace_of(const struct ht_job *j)
+{
+	static const _Atomic uint32_t alone = 1;
+
+	return j->o.pace ? j->o.pace : &alone;
+}
+
+/* How long to sleep after a drain that found `n`. */
+static uint64_t
+next_nap(const struct ht_job *j, size_t n, uint64_t us)
+{
+	uint64_t most = (uint64_t)NAP_MAX_US * atomic_load(pace_of(j));
+
+	us = n ? NAP_MIN_US : us * 2;
+	return us < most ? us : most;
 }
 
 /* ---- preparing -------------------------------------------------------- */
@@ -94,7 +112,7 @@ new_attached(struct ht_job *j, struct ht_error *err)
 	j->pid_fd = (int)syscall(SYS_pidfd_open, j->o.pid, 0);
 	j->guardian = ht_guardian_new(j->o.pid, j->o.library, &j->o.ring, err);
 	if (j->guardian)
-		j->clock = ht_clock_start(j->o.interval_ms, err);
+		j->clock = ht_clock_start(j->o.interval_ms, pace_of(j), err);
 	if (j->clock)
 		j->spare = ht_guardian_ring(j->guardian, err);
 	if (j->spare) {
@@ -114,7 +132,7 @@ new_followed(struct ht_job *j, struct ht_error *err)
 	if (j->pid_fd == -1)
 		ht_error_errno(err, "cannot watch process %d", j->o.child);
 	else
-		j->clock = ht_clock_start(j->o.interval_ms, err);
+		j->clock = ht_clock_start(j->o.interval_ms, pace_of(j), err);
 	if (j->clock && new_spare(j, err) == 0) {
 		j->server = ht_serve_start(j->ring_fd);
 		ht_serve_allow(j->server, j->child.pid);
@@ -157,7 +175,7 @@ ht_job_new(
 		return new_attached(j, err);
 	if (o->child)
 		return new_followed(j, err);
-	j->clock = ht_clock_start(o->interval_ms, err);
+	j->clock = ht_clock_start(o->interval_ms, pace_of(j), err);
 	if (!j->clock || new_spare(j, err) == -1) {
 		ht_job_free(j);
 		return NULL;
@@ -341,7 +359,10 @@ begin_image(struct ht_job *j, struct ht_error *err)
 static void
 nap(struct ht_job *j, uint64_t us)
 {
-	struct timespec t = {.tv_nsec = (long)us * 1000};
+	struct timespec t = {
+	    .tv_sec = (time_t)(us / 1000000),
+	    .tv_nsec = (long)(us % 1000000) * 1000,
+	};
 	siginfo_t info;
 	int sig = sigtimedwait(&j->signals, &info, &t);
 
@@ -444,9 +465,7 @@ loop(struct ht_job *j, struct ht_error *err)
 		}
 		if ((ended || j->leaving) && n == 0)
 			return 0;
-		us = n ? NAP_MIN_US : us * 2;
-		if (us > NAP_MAX_US)
-			us = NAP_MAX_US;
+		us = next_nap(j, n, us);
 		nap(j, ended ? 1 : us);
 	}
 }
@@ -560,9 +579,7 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		}
 		if (out != GOES_ON)
 			return out;
-		us = n ? NAP_MIN_US : us * 2;
-		if (us > NAP_MAX_US)
-			us = NAP_MAX_US;
+		us = next_nap(j, n, us);
 		nap(j, us);
 	}
 }
@@ -659,8 +676,10 @@ run_followed(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	close(j->o.asked);
 	if (loop(j, err) == -1)
 		return HT_FAILED;
-	if (!j->drain.ring)
-		return 0; /* it did not take it */
+	if (!j->drain.ring) {
+		r->late = true;
+		return 0;
+	}
 	ended = !j->leaving;
 	if (!ended)
 		stop(j);

@@ -21,6 +21,9 @@ struct ht_job_options {
 	pid_t child;	      /* record this one, which has asked to be, */
 	int asked;	      /* by this connection, which gets the answer */
 	bool forked;	      /* and whose memory is its parent's */
+	/* Where the follower says how much slower than one alone each is to
+	 * tick and to look; NULL: no slower. */
+	const _Atomic uint32_t *pace;
 	/* Opens the output of `child` when there is something to write, with
 	 * the path of its executable; NULL: it cannot be had. */
 	struct ht_out *(*open)(void *arg, const char *exe);
@@ -38,6 +41,7 @@ struct ht_job_result {
 	uint64_t ms;	      /* from start to end */
 	int status;	      /* as waitpid gives it; -1: not known */
 	bool recorded;	      /* the library joined */
+	bool late;	      /* a child did not take its ring any more */
 	bool unrecorded_exec; /* the last image was another, unrecorded one */
 	pid_t pid;	      /* attached to this; 0: launched */
 	bool detached;	      /* it lives on */

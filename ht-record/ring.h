@@ -415,6 +415,9 @@ struct ht_head {
  * its name. It is sent a request; what comes back is an answer, with the ring's
  * descriptor, or the end of the connection: no ring. */
 #define HT_FOLLOW_SOCKET "ht-follow-"
+/* Seconds that each side waits for the other's word before it goes on without:
+ * much, as a machine can be busy, and one that is dead is noticed at once. */
+#define HT_FOLLOW_PATIENCE 60
 
 struct ht_request {
 	uint32_t key;	 /* shows that the environment is known */

@@ -58,8 +58,20 @@ expand(const char *path, const char *program, pid_t pid, unsigned again)
 	return s.data;
 }
 
+/* Takes a name that nobody has. */
+static bool
+take_name(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
+
 /* The same. The kernel gives numbers out again, in a build of some ten thousand
- * processes: a file that is as young as the recording is another's. */
+ * processes: a file that is as young as the recording is another's, which may
+ * be written still. */
 static char *
 file_name(
     const struct ht_sink *s, const char *path, const char *program, pid_t pid)
@@ -68,7 +80,7 @@ file_name(
 		char *name = expand(path, program, pid, again);
 		struct stat st;
 
-		if (!s->since || stat(name, &st) == -1 ||
+		if (!s->since || take_name(name) || stat(name, &st) == -1 ||
 		    !S_ISREG(st.st_mode) || st.st_mtime < s->since)
 			return name;
 		free(name);

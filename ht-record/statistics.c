@@ -167,7 +167,7 @@ ht_report(const struct ht_job_result *r, const char *program,
 #define TRIVIAL 100000 /* bytes at the peak: what libc alone may take */
 
 struct sums {
-	size_t recorded, refused, failed, trivial;
+	size_t recorded, refused, late, failed, trivial;
 	uint64_t allocations, lost, verified, differences;
 };
 
@@ -178,6 +178,7 @@ sum(const struct ht_followed *f, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		s.refused += f[i].refused;
+		s.late += f[i].late;
 		s.failed += f[i].failed;
 		s.lost += f[i].stats.lost;
 		if (!f[i].recorded)
@@ -247,6 +248,10 @@ ht_report_followed(struct ht_followed *f, size_t n)
 			"at a time",
 		    ht_fmt_count(s.refused).s, plural(s.refused),
 		    HT_FOLLOW_MAX);
+	if (s.late)
+		ht_warn("%s process%s could not be recorded: the answer came "
+			"too late",
+		    ht_fmt_count(s.late).s, plural(s.late));
 	if (s.lost)
 		ht_warn("%s events of children were lost: their numbers are "
 			"too small",

@@ -23,6 +23,9 @@ static const struct layout layouts[COSTS] = {
     [COST_LIFETIME] = {"MOST MEMORY OVER TIME", "bytes\xc2\xb7s", "mean age",
 	UNIT_BYTE_MS, UNIT_MS, false,
 	"no block that was freed is known to have lived for a clock tick"},
+    [COST_OTHERS] = {"MOST BLOCKS FREED BY ANOTHER THREAD", "by others",
+	"of calls", UNIT_COUNT, UNIT_COUNT, true,
+	"no block was freed by another thread"},
 };
 /* Of a part of the run, what is leaked is what was alive at its end. */
 static const struct layout alive = {"ALIVE AT THE END OF THE WINDOW", "bytes",
@@ -218,6 +221,8 @@ add_summary(struct ht_str *s, const struct report *r, enum cost sort)
 		ht_str_addz(s, a.n == 1 ? " call" : " calls");
 	else if (sort == COST_TEMPORARY)
 		ht_str_addz(s, " temporary");
+	else if (sort == COST_OTHERS)
+		ht_str_addz(s, " freed by others");
 	else if (sort == COST_LEAKED)
 		add_blocks(s, r->total.sum.leaked_blocks);
 	else if (sort == COST_TOTAL)

@@ -5,8 +5,8 @@
 
 #include "ht-top/costs.h"
 
-const char *const cost_names[] = {
-    "peak", "calls", "temporary", "leaked", "total", "lifetime", NULL};
+const char *const cost_names[] = {"peak", "calls", "temporary", "leaked",
+    "total", "lifetime", "others", NULL};
 
 static const struct {
 	const char *name;
@@ -57,6 +57,8 @@ cost_of(enum cost cost, const struct ht_sum *sum)
 		return sum->bytes;
 	case COST_LIFETIME:
 		return sum->held;
+	case COST_OTHERS:
+		return sum->others;
 	case COSTS:
 		break;
 	}

@@ -19,6 +19,7 @@ enum cost {
 	COST_LEAKED,
 	COST_TOTAL,
 	COST_LIFETIME, /* bytes times ms, of freed blocks */
+	COST_OTHERS,   /* frees by another thread */
 	COSTS
 };
 extern const char *const cost_names[]; /* for ht_opt_choice */

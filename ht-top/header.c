@@ -392,6 +392,7 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_rss", p->peak_rss},
 	    {"lost", p->lost},
+	    {"freed_by_others", p->sum.others},
 	};
 
 	if (i >= HT_LEN(field))

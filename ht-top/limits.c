@@ -25,6 +25,8 @@ static const struct {
     {"peak_rss", UNIT_BYTES, offsetof(struct ht_prof, peak_rss)},
     {"runtime_ms", UNIT_MS, offsetof(struct ht_prof, runtime_ms)},
     {"lost", UNIT_COUNT, offsetof(struct ht_prof, lost)},
+    {"others", UNIT_COUNT, offsetof(struct ht_prof, sum.others)},
+    {"freed_by_others", UNIT_COUNT, offsetof(struct ht_prof, sum.others)},
 };
 
 /* A longer one comes before its beginning. */

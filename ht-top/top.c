@@ -31,7 +31,7 @@ static const char usage[] =
     "  -l, --leaks          what was not freed\n"
     "                       (none of these: -p -a -T)\n"
     "      --sort COST      the same and more, in this order: peak, calls,\n"
-    "                       temporary, leaked, total, lifetime\n"
+    "                       temporary, leaked, total, lifetime, others\n"
     "      --by GROUP       rows are: function, line (the default), file,\n"
     "                       module, thread, kind, size, stack\n"
     "      --tree           one tree, from main down to what allocates\n"

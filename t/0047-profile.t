@@ -19,7 +19,7 @@ profile() {
 agrees() {
 	for t_k in allocations frees temporary leaked leaked_blocks \
 	    total_bytes peak peak_ms runtime_ms peak_rss lost unknown_frees \
-	    doubles cross_frees others_allocations others_frees traces; do
+	    doubles freed_by_others others_allocations others_frees traces; do
 		grep "^$t_k	" re
 	done | sort >want
 	sort prof | join -t '	' -j 1 - want | cut -f 1,2 | sort -u >got

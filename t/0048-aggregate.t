@@ -54,7 +54,7 @@ for kind in mmap heap; do
 	is "$? $(cat prof.err)" '0 ' "the profile of 200 traces is sound: $kind"
 	replay --kind $kind all.ht
 	for k in allocations frees temporary leaked leaked_blocks total_bytes \
-	    peak runtime_ms lost traces cross_frees; do
+	    peak runtime_ms lost traces freed_by_others; do
 		grep "^$k	" re
 	done | sort >want
 	sort prof | join -t '	' - want | cut -f 1,2 >got

@@ -36,7 +36,7 @@ traced() {
 }
 
 traced orchard.sym "$PROG/orchard"
-traced crowd.sym "$PROG/crowd" 6 3
+traced handover.sym "$PROG/handover"
 traced out.sym cppcheck -q "$SRC/libht/in.c"
 traced opt.sym cppcheck -q "$SRC/libht/opt.c"
 "$BIN/ht-aggregate" -q orchard.sym orchard.sym >two.prof
@@ -67,7 +67,7 @@ perl -e '
 ' >hostile.sym
 
 page orchard all "$TMP/orchard.sym"
-page threads flat "$TMP/crowd.sym"
+page threads flat "$TMP/handover.sym"
 page cppcheck windows "$TMP/out.sym"
 page later later --from 40% "$TMP/out.sym"
 page compared compared --diff "$TMP/opt.sym" "$TMP/out.sym"

@@ -22,8 +22,8 @@ for try in 1 2 3; do
 	is "$(re unknown_frees) $(re doubles) $(re lost) $(re cut)" '0 0 0 0' \
 	    "racers, $try: every free meets its block, in an order that could be"
 	is "$(re threads)" 9 "racers, $try: nine threads"
-	ok '[ "$(re cross_frees)" -gt 100 ]' \
-	    "racers, $try: freed by others: $(re cross_frees)"
+	ok '[ "$(re freed_by_others)" -gt 100 ]' \
+	    "racers, $try: freed by others: $(re freed_by_others)"
 done
 
 record --buffer 64k "$PROG/racers" 8 20000

@@ -81,6 +81,17 @@ like "$(err)" "followed 300 processes: $(said allocations) allocations; 300 neve
     'and so say the statistics'
 is "$(grep -c 'many/' "$TMP/err")" 12 'which name the ten largest'
 
+# All at once: how often each of a thousand ticks and looks is what they can
+# all do, and there are more than are recorded.
+mkdir crowd
+run "$R" --follow -o 'crowd/%p.ht' "$PROG/family" crowd 1100
+is "$status $(said failed)" '0 0' '1,100 at once: none notices'
+is "$(ls crowd | wc -l)" 1001 'a thousand of them are recorded'
+is "$(tail -qn 1 crowd/*.ht | sort | uniq -c | awk '{ print $1, $2, $3, $4 }')" \
+    '1001 #E exit 0' 'to their ends'
+like "$(err)" '^ht-record: 100 processes could not be recorded: at most 1000' \
+    'and the others counted'
+
 # A small ring, and stacks compared with libunwind's.
 run env HT_VERIFY=1 "$R" --follow --buffer 64k -o 'v.%p.ht' "$PROG/family"
 is $status 7 'verified: status'

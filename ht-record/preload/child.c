@@ -23,8 +23,7 @@
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/publish.h"
 
-#define PATIENCE 10 /* seconds: so long the program waits for a ring */
-#define NAPS_MAX (PATIENCE * 5000) /* of 0.1 ms and what a sleep costs */
+#define NAPS_MAX (HT_FOLLOW_PATIENCE * 5000) /* of 0.1 ms and more */
 
 struct ht_follower ht_follower;
 
@@ -35,7 +34,7 @@ dial(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	char *end = stpcpy(a.sun_path + 1, HT_FOLLOW_SOCKET);
-	struct timeval limit = {.tv_sec = PATIENCE};
+	struct timeval limit = {.tv_sec = HT_FOLLOW_PATIENCE};
 	int s =
 	    (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	long r;

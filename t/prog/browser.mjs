@@ -14,7 +14,7 @@ import {gunzipSync} from 'node:zlib';
 
 const {BIN, WEB} = process.env;
 const {chromium} = await import(`${WEB}/node_modules/playwright-core/index.mjs`);
-const COSTS = ['peak', 'leaked', 'calls', 'temporary', 'total'];
+const COSTS = ['peak', 'leaked', 'calls', 'temporary', 'total', 'others'];
 
 export const ok = (is, name, ...why) => {
   console.log(`${is ? 'ok' : 'not ok'} ${name}`);
@@ -41,7 +41,8 @@ const nameOf = p => p.function?.slice(0, 1000) ?? (p.offset !== undefined
     ? '(cut: no unwind information)' : p.module
       ? `${base(p.module)} (no symbol)` : p.address
         ? `0x${p.address.toString(16)}` : '(unknown)');
-const costsOf = row => COSTS.map(cost => row[cost]);
+const costOf = (row, cost) => row[cost === 'others' ? 'freed_by_others' : cost];
+const costsOf = row => COSTS.map(cost => costOf(row, cost));
 
 // A tree of ht-top's, as rows of the page: the level, the name, the costs.
 const treeRows = tree => tree.nodes.map(node =>
@@ -84,7 +85,8 @@ class Page {
     await this.settle();
   }
 
-  // The rows of a table: level, name, costs; with `self`, that in the end.
+  // The rows of a table: level, name, costs; with `self`, that in the end. A
+  // column that is not there says that there is nothing of it.
   async rows(table = '.table', self = false) {
     return this.page.evaluate(([selector, costs, own]) => {
       const element = [...document.querySelectorAll(selector)]
@@ -94,7 +96,7 @@ class Page {
         .map(row => [Number(row.ariaLevel) || 1,
           row.querySelector('.code').title,
           ...[...costs, ...own ? ['self'] : []].map(cost =>
-            Number(row.querySelector(`.${cost}`).dataset.v))]);
+            Number(row.querySelector(`.${cost}`)?.dataset.v ?? 0))]);
     }, [table, COSTS, self]);
   }
 
@@ -271,7 +273,7 @@ async function flame(page, name, args) {
     await pinned());
   same(await page.page.evaluate(() => [...document.querySelectorAll(
     '.details [data-row="all"] td')].map(td => td.textContent)),
-  COSTS.map(cost => cost === 'calls' || cost === 'temporary'
+  COSTS.filter(cost => cost !== 'others').map(cost => cost === 'calls' || cost === 'temporary'
     ? shown(child[cost]) : bytes(child[cost])), `${name}: its costs`);
   await page.page.mouse.move(box.x + width - 30, box.y + 9 + 19);
   await page.settle();

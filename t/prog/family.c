@@ -6,6 +6,7 @@
  *   family             all ways, one child each
  *   family work WAY    only works
  *   family many N      N children, at most 20 at a time; prints their sum
+ *   family crowd N     N children, all at the same time; prints their sum
  */
 /* LINK: -fno-builtin -fno-optimize-sibling-calls */
 #define _GNU_SOURCE
@@ -197,9 +198,50 @@ many(int n)
 	say("allocations", allocations);
 }
 
+/* Each says that it has allocated, and lives until all have. */
+static void
+crowd(int n)
+{
+	unsigned long long allocations = 0;
+	int said[2], gate[2], failed = 0, status;
+	char byte;
+
+	if (pipe(said) || pipe(gate))
+		wrong("pipe");
+	for (int i = 0; i < n; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			wrong("fork");
+		if (!pid) {
+			close(gate[1]);
+			for (int k = 0; k <= i % 5; k++)
+				free(malloc(100 + i));
+			if (write(said[1], "s", 1) != 1 ||
+			    read(gate[0], &byte, 1) != 0)
+				_exit(1);
+			_exit(0);
+		}
+		allocations += i % 5 + 1;
+	}
+	for (int i = 0; i < n; i++)
+		if (read(said[0], &byte, 1) != 1)
+			wrong("read");
+	close(gate[1]);
+	while (wait(&status) > 0)
+		failed += status != 0;
+	say("children", n);
+	say("failed", failed);
+	say("allocations", allocations);
+}
+
 int
 main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[1], "crowd")) {
+		crowd(atoi(argv[2]));
+		return 0;
+	}
 	if (argc > 2 && !strcmp(argv[1], "work")) {
 		work(argv[2]);
 		return 0;

@@ -153,7 +153,7 @@ sub row {
 	my %cost = (allocations => $calls, temporary => $t,
 	    leaked => $l * $size, leaked_blocks => $l,
 	    total_bytes => $calls * $size, peak => $p * $size,
-	    frees => $calls - $l, cross_frees => $w);
+	    frees => $calls - $l, freed_by_others => $w);
 	$sum{$_} += $cost{$_} for keys %cost;
 	if ($thread && $s[$thread] ne 'main') {
 		$sum{others_allocations} += $calls;
@@ -168,7 +168,7 @@ sub row {
 
 $sum{$_} = 0
     for qw(allocations frees temporary leaked leaked_blocks total_bytes peak
-    cross_frees others_allocations others_frees series_allocations
+    freed_by_others others_allocations others_frees series_allocations
     series_temporary series_max series_end origins);
 my $first = <$in> // '';
 bad('this is no profile') unless $first eq "# ht-profile 1\n";

@@ -39,7 +39,7 @@ my (%sum, %id);
 my (%by_function, %by_stack);
 my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
     peak peak_ms runtime_ms peak_rss lost cut threads unknown_frees doubles
-    cross_frees undone others_allocations others_frees);
+    freed_by_others undone others_allocations others_frees);
 
 # The trace being read.
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
@@ -239,7 +239,7 @@ while (my $line = <$in>) {
 			bad('w names the allocating thread')
 			    if $opt{strict} && exists $f{w} &&
 			    $f{w} == $class_thread[$c];
-			$r{cross_frees}++ if exists $f{w} && $ours;
+			$r{freed_by_others}++ if exists $f{w} && $ours;
 			if (exists $f{'@'}) {
 				my $b = delete $addr{$f{'@'}};
 				bad("address $f{'@'} is not live") unless $b;

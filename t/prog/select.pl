@@ -212,13 +212,14 @@ if ($by) {
 	exit;
 }
 my %sum = map { $_ => 0 } qw(allocations temporary leaked leaked_blocks
-    total_bytes peak);
+    total_bytes peak freed_by_others);
 for my $c (0 .. $#class) {
 	next unless chosen($c);
 	my $size = $class[$c][0];
 	$sum{allocations} += $allocs{$c} // 0;
 	$sum{total_bytes} += $size * ($allocs{$c} // 0);
 	$sum{temporary} += $temporary{$c} // 0;
+	$sum{freed_by_others} += $others{$c} // 0;
 	$sum{leaked_blocks} += $leaked{$c} // 0;
 	$sum{leaked} += $size * ($leaked{$c} // 0);
 	$sum{peak} += $size * ($held{$c} // 0);
@@ -228,7 +229,7 @@ $sum{peak_ms} = $peak_ms // 0;
 $sum{peak_rss} = $rss;
 $sum{lost} = 0;
 print "$_\t$sum{$_}\n" for qw(runtime_ms allocations temporary leaked
-    leaked_blocks total_bytes peak peak_ms peak_rss lost);
+    leaked_blocks total_bytes peak peak_ms peak_rss lost freed_by_others);
 
 # What a place is called by a grouping.
 sub name {

@@ -7,9 +7,9 @@
 # prints the totals, in ht-top's names, of the whole run or of buckets A to
 # B - 1; or, by function, line, file, module, thread, size or life, a line of
 # the name and its costs: calls, total, temporary, leaked, leaked_blocks, peak,
-# peak_blocks, and lifetime and age, sorted by name. With `tree`, of the nodes
-# of the top-down tree, the names on their path in place of the name. With
-# `windows`: from and to of each bucket in ms.
+# peak_blocks, lifetime, age and freed_by_others, sorted by name. With `tree`, of
+# the nodes of the top-down tree, the names on their path in place of the name.
+# With `windows`: from and to of each bucket in ms.
 use strict;
 use warnings;
 use File::Basename;
@@ -63,7 +63,7 @@ sub entries {
 
 # Of each group: the costs in the order above; ages: blocks and bytes by age.
 my (@cost, @life);
-$cost[$_] = [(0) x 9] for 0 .. $groups - 1;
+$cost[$_] = [(0) x 10] for 0 .. $groups - 1;
 my $peak_ms;
 sub whole {
 	my @name = qw(calls total temporary leaked leaked_blocks peak
@@ -76,6 +76,7 @@ sub whole {
 		    ($blocks ? $blocks->[$_] * $unit->[$_] : 0)
 		    for 0 .. $groups - 1;
 	}
+	$cost[$_][9] = mine('others')->[$_] for 0 .. $groups - 1;
 	for (entries('life', qw(age blocks bytes))) {
 		my ($g, $age, $blocks, $bytes) = @$_;
 		$life[$g]{$age}[0] += $blocks;
@@ -121,6 +122,8 @@ sub window {
 		next if $bucket - $ago < $from || $bucket >= $to;
 		$c->[4] -= $blocks;
 		$c->[3] -= $bytes;
+		$c->[9] += $blocks if $how & 256;
+		$how &= ~256;
 		$c->[2] += $blocks if $how & 1;
 		$life[$g]{$how >> 1}[0] += $blocks;
 		$life[$g]{$how >> 1}[1] += $bytes;
@@ -147,14 +150,15 @@ for my $g (0 .. $groups - 1) {
 }
 
 if (!$by) {
-	my @sum = (0) x 9;
+	my @sum = (0) x 10;
 	for my $c (@cost) {
-		$sum[$_] += $c->[$_] for 0 .. 8;
+		$sum[$_] += $c->[$_] for 0 .. 9;
 	}
 	print "$_->[0]\t$_->[1]\n" for ['allocations', $sum[0]],
 	    ['temporary', $sum[2]], ['leaked', $sum[3]],
 	    ['leaked_blocks', $sum[4]], ['total_bytes', $sum[1]],
-	    ['peak', $sum[5]], ['peak_ms', $peak_ms];
+	    ['peak', $sum[5]], ['peak_ms', $peak_ms],
+	    ['freed_by_others', $sum[9]];
 	exit;
 }
 
@@ -217,7 +221,7 @@ if ($by eq 'life') {
 	for my $g (0 .. $groups - 1) {
 		next unless grep { $_ } @{$cost[$g]};
 		for my $name (names($g)) {
-			$row{$name}[$_] += $cost[$g][$_] for 0 .. 8;
+			$row{$name}[$_] += $cost[$g][$_] for 0 .. 9;
 		}
 	}
 }

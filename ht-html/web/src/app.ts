@@ -21,7 +21,7 @@ const NAMES: Record<Name, string> = {summary: 'Summary', time: 'Over time',
   threads: 'Threads and modules'};
 
 const KEYS: [string, string][] = [['1 … 6', 'the views'],
-  ['p l c t b', 'by peak, leaked, calls, temporary, bytes'],
+  ['p l c t b o', 'by peak, leaked, calls, temporary, bytes, frees by others'],
   ['/', 'filter stacks'], ['s', 'hide or show system frames'],
   ['↑ ↓ ← →', 'move in tables, trees and the flame graph'],
   ['Enter', 'zoom; callers and callees of a function'],
@@ -167,7 +167,7 @@ export class App {
     const target = event.target as HTMLElement;
     const {state} = this.store;
     const costs: Record<string, Cost> = {p: 'peak', l: 'leaked', c: 'calls',
-      t: 'temporary', b: 'total'};
+      t: 'temporary', b: 'total', o: 'others'};
 
     if (event.ctrlKey || event.metaKey || event.altKey || this.help.open ||
         /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) &&

@@ -11,10 +11,11 @@ const index = Object.fromEntries(COSTS.map((cost, i) => [cost, 2 * i])) as
   Record<Cost, number>;
 
 export const UNIT: Record<Cost, Unit> = {peak: 'bytes', leaked: 'bytes',
-  calls: 'count', temporary: 'count', total: 'bytes'};
+  calls: 'count', temporary: 'count', total: 'bytes',
+  others: 'count'};
 
 export function noCosts(): Costs {
-  return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  return new Array<number>(2 * COSTS.length).fill(0);
 }
 
 // Whether all that is in `part` of a cost is all that is in `costs`.
@@ -57,7 +58,8 @@ export function percentText(costs: Costs, cost: Cost, whole: number,
 
 // The words for the costs; in a window, leaked is what is alive at its end.
 export function title(cost: Cost, windowed: boolean): string {
-  return cost === 'leaked' && windowed ? 'alive' : cost;
+  return cost === 'leaked' && windowed ? 'alive'
+    : cost === 'others' ? 'by others' : cost;
 }
 
 export const MEANING: Record<Cost, string> = {
@@ -66,4 +68,5 @@ export const MEANING: Record<Cost, string> = {
   calls: 'blocks allocated',
   temporary: 'blocks freed by the next event of their thread',
   total: 'bytes allocated over the whole time',
+  others: 'blocks freed by another thread than the one that allocated them',
 };

@@ -33,6 +33,7 @@ export interface SideHead {
   peak_rss: number;
   own_rss: number;
   lost: number;
+  freed_by_others: number;
   truncated: number;
   attached: number;
   sampled: number;

@@ -6,7 +6,7 @@ import {MEANING, UNIT, base, change, costText, now, percentText, title}
 import {Choice, h} from './dom';
 import {Flame} from './flame';
 import * as fmt from './fmt';
-import {COSTS, INLINED, type Cost, type Model} from './model';
+import {INLINED, type Cost, type Model} from './model';
 import {placeOf} from './rows';
 import {exactly, matcher, type Selection} from './selection';
 import type {Width} from './state';
@@ -154,7 +154,7 @@ export class FlameView implements View {
   private costsOf(node: Node, short: boolean): HTMLElement[] {
     const {state, model} = this.context;
     const name = fmt.safe(model.functionName(node.frame));
-    const costs = short ? [state.cost] : COSTS;
+    const costs = short ? [state.cost] : model.costs;
 
     return [h('p.code.name', {}, short ? fmt.fit(name, 300)
       : name.slice(0, 3000)),

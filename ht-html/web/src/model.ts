@@ -4,12 +4,14 @@
 import type {Column, Data, SideHead} from './data';
 
 // The order is that of columns in tables.
-export const COSTS = ['peak', 'leaked', 'calls', 'temporary', 'total'] as const;
+export const COSTS = ['peak', 'leaked', 'calls', 'temporary', 'total',
+  'others'] as const;
 export type Cost = typeof COSTS[number];
 export const FIELDS = [...COSTS, 'leaked_blocks', 'peak_blocks'] as const;
 export type Field = typeof FIELDS[number];
 export type GroupCosts = Record<Field, Float64Array>;
 
+const TEMPORARY = 1, BY_OTHER = 256; // how blocks died
 export const INLINED = 1, SYSTEM = 2, UNKNOWN = 4, CUT = 8, SUMMED_UP = 16;
 
 // Time buckets [from, to).
@@ -70,6 +72,7 @@ export class Side {
       leaked: inBytes(leaked, this.column('leaked')),
       peak_blocks: peak,
       peak: inBytes(peak, this.column('peak')),
+      others: of('others'),
     };
   }
 
@@ -111,8 +114,10 @@ export class Side {
       if (bucket < to && born >= from) {
         costs.leaked_blocks[g]! -= blocks;
         costs.leaked[g]! -= size;
-        if (how & 1)
+        if (how & TEMPORARY)
           costs.temporary[g]! += blocks;
+        if (how & BY_OTHER)
+          costs.others[g]! += blocks;
       }
       if (bucket < m) {
         costs.peak_blocks[g]! -= blocks;
@@ -157,7 +162,7 @@ export class Side {
   }
 
   // `born` is -1 for what is older than the first bucket; `how` is 2 × the
-  // age, + 1 if the blocks were temporary.
+  // age, + TEMPORARY, BY_OTHER.
   eachDied(each: (g: number, bucket: number, born: number, how: number,
     blocks: number, bytes: number) => void): void {
     const ago = this.column('died.ago');
@@ -184,7 +189,7 @@ export class Side {
     if (window) {
       this.eachDied((g, bucket, born, how, blocks, size) => {
         if (bucket < window.to && born >= window.from && this.head.time!.ages)
-          each(g, how >> 1, blocks, size);
+          each(g, (how & ~BY_OTHER) >> 1, blocks, size);
       });
       return;
     }
@@ -271,6 +276,13 @@ export class Model {
     const {shift, first} = times[0]!;
     return {shift, start: first * 2 ** shift,
       n: Math.max(...times.map(t => t!.n))};
+  }
+
+  // The costs that there are: of most programs no thread frees what another
+  // allocated.
+  get costs(): readonly Cost[] {
+    return this.sides.some(side => side.head.freed_by_others) ? COSTS
+      : COSTS.filter(cost => cost !== 'others');
   }
 
   shape(hideSystem: boolean): Shape {

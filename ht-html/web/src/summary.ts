@@ -171,10 +171,11 @@ export class Summary implements View {
 
 const HEADS: Record<Cost, string> = {
   peak: 'Held at the peak', leaked: 'Never freed', calls: 'Most calls',
-  temporary: 'Most temporary', total: 'Most bytes'};
+  temporary: 'Most temporary', total: 'Most bytes',
+  others: 'Most freed by others'};
 const NOTHING: Record<Cost, string> = {peak: 'was allocated',
   leaked: 'was leaked', calls: 'was allocated', temporary: 'was temporary',
-  total: 'was allocated'};
+  total: 'was allocated', others: 'was freed by another thread'};
 
 function tile(name: string, value: string, note: string): HTMLElement {
   return h('div.tile', {'data-tile': name}, h('span.key', {}, name),

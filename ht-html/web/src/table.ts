@@ -26,6 +26,7 @@ export interface Line {
 
 export interface Look {
   cost: Cost;
+  costs: readonly Cost[];
   sort: string;       // '', name, where; '-' before it: upward
   whole: number;      // 100 %
   comparing: boolean;
@@ -78,6 +79,7 @@ export class Table {
     this.chosen = lines.findIndex(line => line.id === selected);
     this.element.setAttribute('aria-rowcount', String(lines.length + 1));
     this.element.classList.toggle('with-self', look.self);
+    this.element.classList.toggle('with-others', look.costs.includes('others'));
     this.body.style.height = `${Math.max(1, lines.length) * ROW}px`;
     this.drawHead();
     this.body.replaceChildren();
@@ -116,7 +118,7 @@ export class Table {
   private drawHead(): void {
     const {look} = this;
     const dir = look.sort.startsWith('-') ? 'ascending' : 'descending';
-    const heads = [...COSTS.map(cost => [cost, title(cost, look.windowed)]),
+    const heads = [...look.costs.map(cost => [cost, title(cost, look.windowed)]),
       ...(look.self ? [['self', 'self']] : []), ['percent', '%'],
       ['name', look.nameTitle],
       ...(this.lines.some(line => line.where) ? [['where', 'where']] : [])];
@@ -174,7 +176,7 @@ export class Table {
       'aria-level': this.tree ? line.level + 1 : null,
       'aria-expanded': line.open === null ? null : String(line.open),
       'data-i': i, '--y': `${i * ROW}px`},
-    ...COSTS.map(cost => number(line.costs, cost, sign,
+    ...look.costs.map(cost => number(line.costs, cost, sign,
       cost === look.cost ? `${cost}.on` : cost)),
     look.self && number(line.self!, look.cost, sign, 'self'),
     percentCell(line.costs, look),

@@ -252,7 +252,7 @@ export class TreeView implements View {
 export function lookOf(context: Context, by: By | 'thread' | 'kind',
   more: {self: boolean}): Look {
   const {state, selection} = context;
-  return {cost: state.cost, sort: state.sort,
+  return {cost: state.cost, costs: context.model.costs, sort: state.sort,
     whole: selection.whole(state.cost), comparing: selection.comparing,
     windowed: selection.window !== null,
     nameTitle: by === 'line' ? 'function and line' : by, ...more};

@@ -2,7 +2,7 @@
 // What every view is given, and what it is.
 import {MEANING, title} from './costs';
 import {Choice} from './dom';
-import {COSTS, type Cost, type Model} from './model';
+import {type Cost, type Model} from './model';
 import {Selection} from './selection';
 import type {State, Store} from './state';
 
@@ -44,8 +44,8 @@ export class CostChoice {
   private readonly choice: Choice<Cost>;
 
   constructor(private readonly context: Context) {
-    this.choice = new Choice('cost', COSTS.map(cost =>
-      [cost, cost, MEANING[cost]]),
+    this.choice = new Choice('cost', context.model.costs.map(cost =>
+      [cost, title(cost, false), MEANING[cost]]),
     cost => context.store.set({cost, sort: ''}));
     this.element = this.choice.element;
   }
