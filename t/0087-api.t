@@ -93,7 +93,8 @@ same got want.program 'recorded: clang'
 # Two files of one program have one pointer; what is static has none to fill.
 cat >two.c <<END
 #include "$api/ht.h"
-void two(void) { ht_mark("program"); }
+static char room[8];
+void two(void) { ht_mark("program"); ht_pool_alloc("two", room, 8); }
 END
 cat >one.c <<END
 #include "$api/ht.h"
@@ -108,8 +109,11 @@ for static in '' -static -static-pie; do
 	[ "$static" ] && continue
 	record ./p
 	told >got
-	printf 'mark program\nmark end\n' >want
+	printf 'mark program\npool two 8\nmark end\n' >want
 	same got want 'two files of a program'
+	symbolize t.ht
+	replay --stacks --kind 'pool two' t.sym
+	like "$(cat re)" '^stack	.*main;two;ht_pool_alloc	1	' 'the caller is on the stack'
 done
 
 # musl.

@@ -55,12 +55,15 @@ ht_api_begin_(void)
 		ht_api_join(&ht_api_);
 }
 
+/* Something follows the call, so that the caller's frame is still there. */
 #define HT_API_CALL_(function, args)                                           \
 	do {                                                                   \
 		const struct ht_api_functions *f_ =                            \
 		    __atomic_load_n(&ht_api_.functions, __ATOMIC_RELAXED);     \
-		if (__builtin_expect(f_ != NULL, 0))                           \
+		if (__builtin_expect(f_ != NULL, 0)) {                         \
 			f_->function args;                                     \
+			__asm__ __volatile__("");                              \
+		}                                                              \
 	} while (0)
 #else
 #define HT_API_CALL_(function, args) ((void)0)
