@@ -319,6 +319,9 @@ hurry(struct ht_remote *r, bool on)
 {
 	struct sched_param first = {.sched_priority = 1};
 
+	if (on == r->hurried)
+		return;
+	r->hurried = on;
 	if (on) {
 		r->policy = sched_getscheduler(0);
 		sched_getparam(0, &r->priority);
@@ -331,10 +334,9 @@ hurry(struct ht_remote *r, bool on)
 static void
 begin_stop(struct ht_remote *r)
 {
-	if (r->began)
-		return;
 	hurry(r, true);
-	r->began = now_us();
+	if (!r->began)
+		r->began = now_us();
 }
 
 static void
@@ -342,8 +344,7 @@ end_stop(struct ht_remote *r)
 {
 	uint64_t took = r->began ? now_us() - r->began : 0;
 
-	if (r->began)
-		hurry(r, false);
+	hurry(r, false);
 	if (took > r->longest)
 		r->longest = took;
 	r->began = 0;
@@ -388,11 +389,14 @@ settle(struct ht_remote *r, struct ht_remote_thread *t)
 	return make_again(t) == -1 ? -1 : 1;
 }
 
-/* Waits until all that are known have stopped, from `from` on. False: one does
- * not, and is the last then. */
+/* Waits until all that are known have stopped, from `from` on; the first of
+ * them may have to wait for its turn to run, and nobody waits for it. False:
+ * one does not, and is the last then. */
 static bool
-settle_all(struct ht_remote *r, size_t from, uint64_t until)
+settle_all(struct ht_remote *r, size_t from)
 {
+	uint64_t since = now_us();
+
 	for (size_t i = from; i < r->threads;) {
 		int s = r->thread[i].stopped ? 1 : settle(r, &r->thread[i]);
 
@@ -400,7 +404,8 @@ settle_all(struct ht_remote *r, size_t from, uint64_t until)
 			i++;
 		} else if (s == -1) {
 			drop(r, i);
-		} else if (now_us() > until) {
+		} else if (now_us() >
+			   (r->began ? r->began + STOP_US : since + ALONE_US)) {
 			return false;
 		} else {
 			wait_for_news();
@@ -487,10 +492,10 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 	found = seize_all(r);
 	if (found == -1)
 		return not_seized(r, err);
-	begin_stop(r);
+	hurry(r, true);
 	do {
 		interrupt(r, from);
-		if (!settle_all(r, from, r->began + STOP_US))
+		if (!settle_all(r, from))
 			return not_stopped(r, err);
 		from = r->threads;
 		found = seize_all(r);

@@ -59,11 +59,12 @@ struct ht_remote {
 	void *vector;
 	size_t vector_size;
 	struct ht_remote_way way;
-	uint64_t frame;	  /* what rt_sigreturn takes; 0: there was no room */
-	bool held_stop;	  /* a SIGSTOP came, which cannot be blocked, while
-			   * the thread worked; it gets it when let go */
-	bool again;	  /* a thread did not stop: it might, later */
-	uint64_t began;	  /* us; of the stop */
+	uint64_t frame; /* what rt_sigreturn takes; 0: there was no room */
+	bool held_stop; /* a SIGSTOP came, which cannot be blocked, while
+			 * the thread worked; it gets it when let go */
+	bool again;	/* a thread did not stop: it might, later */
+	uint64_t began; /* us; of the stop: when the first did */
+	bool hurried;
 	uint64_t longest; /* us; of the stops so far */
 	int policy;	  /* how we are scheduled when nothing is stopped */
 	struct sched_param priority;
