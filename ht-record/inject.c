@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/foreign.h"
 #include "ht-record/inject.h"
 #include "ht-record/linkmap.h"
 #include "ht-record/target.h"
@@ -21,8 +22,9 @@
 #define CODE_MAX    (256u << 10) /* of a function */
 #define CODE_SIZE   16u		 /* where its symbol has none */
 #define SLOT	    128u	 /* bytes of a near page for each function */
-#define MOVED	    16u		 /* in a slot: behind the jump to the hook */
 #define LIBC_MAX    (UINT64_C(16) << 20) /* of its code */
+#define MOVED	    32u /* in a slot: behind the jump to the hook */
+#define NEAR_SIZE   (uint64_t)(HT_PATCHES_MAX * SLOT)
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
 #define PATIENCE    1
@@ -51,6 +53,8 @@ struct work {
 	int patience;		 /* so often is waited for who is inside */
 	struct ht_inside inside; /* an image that could be used */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
+	struct ht_foreigners foreign;	       /* hooks from HT_HOOKS_MAX on */
+	char unhooked[192]; /* the first of these that cannot be */
 	unsigned patches;
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
 	unsigned hook[HT_PATCHES_MAX]; /* which each patch is for */
@@ -94,8 +98,8 @@ near_page(struct work *w, uint64_t at)
 		uint64_t far = at > a->start ? at - a->start : a->start - at;
 
 		if (!a->size) {
-			a->start = ht_maps_near(&w->t.maps, at, HT_PAGE);
-			a->size = a->start ? HT_PAGE : 0;
+			a->start = ht_maps_near(&w->t.maps, at, NEAR_SIZE);
+			a->size = a->start ? NEAR_SIZE : 0;
 			return a->size ? a : NULL;
 		}
 		if (far < UINT64_C(2000) << 20)
@@ -106,7 +110,8 @@ near_page(struct work *w, uint64_t at)
 
 /* Plans the patch of one function. */
 static int
-plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
+plan_patch(struct work *w, unsigned hook, const char *name,
+    const struct ht_symbol *s, struct ht_error *err)
 {
 	struct ht_patch *p = &w->t.head.patch[w->patches];
 	struct ht_x86_moved *m = &w->moved[w->patches];
@@ -144,11 +149,28 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 	}
 	free(code);
 	if (r == -1)
-		ht_error_set(w->t.err,
-		    "cannot record process %d: '%s' of %s cannot be hooked: %s",
-		    (int)w->t.remote.pid, w->t.head.hook[hook].name,
+		ht_error_set(err, "'%s' of %s cannot be hooked: %s", name,
 		    object_name(w, s->object), why);
 	return r;
+}
+
+static const struct ht_entry_point *
+foreign_point(const struct work *w, const struct ht_foreign *f)
+{
+	const struct ht_image *im = w->t.image;
+
+	/* The image may be relocated by now. */
+	return (const struct ht_entry_point
+		       *)(im->memory +
+			  (ht_image_head(im)->entry_points - im->base)) +
+	       f->point;
+}
+
+static const char *
+foreign_name(const struct work *w, const struct ht_foreign *f)
+{
+	return w->t.image->memory +
+	       ((uintptr_t)foreign_point(w, f)->name - w->t.image->base);
 }
 
 /* Finds the functions; while the process runs. */
@@ -174,18 +196,43 @@ find_functions(struct work *w)
 	return 0;
 }
 
+/* Plans those of other allocators, as far as there is room. One that cannot be
+ * hooked is told, and the rest are. */
+static void
+plan_foreign(struct work *w)
+{
+	struct ht_error why = {""}, *first = &why, ignored;
+
+	for (unsigned i = 0; i < w->foreign.entries; i++) {
+		const struct ht_foreign *f = &w->foreign.entry[i];
+
+		if (w->patches < HT_PATCHES_MAX &&
+		    !is_patched_already(w, f->symbol.at) &&
+		    plan_patch(w, HT_HOOKS_MAX + i, foreign_name(w, f),
+			&f->symbol, first) == -1)
+			first = &ignored;
+	}
+	snprintf(w->unhooked, sizeof w->unhooked, "%s", why.text);
+}
+
 /* Plans the patches, all threads being stopped. */
 static int
 plan(struct work *w)
 {
+	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	struct ht_error why = {""};
+
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
 		if (w->symbol[i].at &&
 		    !is_patched_already(w, w->symbol[i].at) &&
-		    plan_patch(w, i, &w->symbol[i]) == -1)
-			return -1;
+		    plan_patch(w, i, hook[i].name, &w->symbol[i], &why) == -1)
+			return ht_error_set(w->t.err,
+			    "cannot record process %d: %s",
+			    (int)w->t.remote.pid, why.text);
+	plan_foreign(w);
 	return 0;
 }
 
@@ -337,6 +384,32 @@ map_near(struct work *w)
 	return 0;
 }
 
+/* What the hook of patch number `i`, of another allocator, is to know. */
+static int
+write_entry(struct work *w, unsigned i, uint64_t *at)
+{
+	const struct ht_foreign *f =
+	    &w->foreign.entry[w->hook[i] - HT_HOOKS_MAX];
+	const struct ht_entry_point *point = foreign_point(w, f);
+	struct ht_entry e = {
+	    .point = (const struct ht_entry_point
+		    *)(uintptr_t)(w->t.head.entry_points +
+				  f->point * sizeof *point),
+	    .real = w->t.head.patch[i].moved,
+	    .module = f->module,
+	};
+
+	if (point->throws) {
+		e.nothrow =
+		    ht_foreign_at(&w->foreign, f->symbol.object, f->point + 1);
+		for (unsigned k = 0; k < w->patches; k++)
+			if (w->t.head.patch[k].at == e.nothrow)
+				e.nothrow = w->t.head.patch[k].moved;
+	}
+	*at = w->t.head.entries + i * sizeof e;
+	return ht_remote_write(&w->t.remote, *at, &e, sizeof e);
+}
+
 /* The moved instructions, with the jumps to the hooks. */
 static int
 write_near(struct work *w)
@@ -347,12 +420,24 @@ write_near(struct work *w)
 		name_memory(w, h->near[i].start, h->near[i].size);
 	for (unsigned i = 0; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
-		const struct ht_hook *hook = &h->hook[w->hook[i]];
+		static const struct ht_hook none;
+		const struct ht_hook *hook =
+		    w->hook[i] < HT_HOOKS_MAX ? &h->hook[w->hook[i]] : &none;
 		uint8_t code[MOVED + HT_MOVED_MAX] = {0};
+		uint64_t entry = 0;
+		int r = 0;
 
-		ht_x86_far_jump(code, hook->hook);
+		if (hook == &none) {
+			r = write_entry(w, i, &entry);
+			memcpy(code, "\x49\xbb", 2); /* mov $entry, %r11 */
+			memcpy(code + 2, &entry, sizeof entry);
+			ht_x86_far_jump(code + 10, h->entry_hook);
+		} else {
+			ht_x86_far_jump(code, hook->hook);
+		}
 		memcpy(code + MOVED, w->moved[i].code, w->moved[i].size);
-		if (ht_remote_write(&w->t.remote, p->moved - MOVED, code,
+		if (r == -1 ||
+		    ht_remote_write(&w->t.remote, p->moved - MOVED, code,
 			sizeof code) == -1 ||
 		    (hook->real && ht_remote_write(&w->t.remote, hook->real,
 				       &p->moved, sizeof p->moved) == -1))
@@ -460,6 +545,8 @@ make_ring(struct work *w)
 	}
 	ht_remote_syscall(&w->t.remote, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
 	if (r == 0) {
+		snprintf(
+		    in->ring->note, sizeof in->ring->note, "%s", w->unhooked);
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
@@ -798,6 +885,7 @@ inject(struct work *w)
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
 	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
 		ht_target_wait_outside(&w->t, &w->inside);
@@ -831,6 +919,7 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	ht_target_close(&w->t);
 	ht_linkmap_release(&w->linked);
 	free(w->inside.tid);
+	ht_foreign_release(&w->foreign);
 	free(w);
 	if (r == -1 && in->generation)
 		ht_withdraw(in, pid, image, &ignored);

@@ -273,19 +273,26 @@ find_sysv(struct ht_remote *r, const struct ht_linked *o, const char *name,
 }
 
 bool
+ht_linkmap_find_in(const struct ht_linkmap *m, struct ht_remote *r,
+    size_t object, const char *name, struct ht_symbol *s)
+{
+	const struct ht_linked *o = &m->object[object];
+
+	s->object = object;
+	return o->symbols && o->strings &&
+	       (o->gnu_hash ? find_gnu(r, o, name, s)
+			    : o->hash && find_sysv(r, o, name, s));
+}
+
+bool
 ht_linkmap_find(const struct ht_linkmap *m, struct ht_remote *r,
     const char *name, struct ht_symbol *s)
 {
 	for (size_t i = 0; i < m->objects; i++) {
-		const struct ht_linked *o = &m->object[i];
-
 		/* Of one that was loaded at the start: it stands aside. */
-		if (strstr(o->name, "libht-preload.so"))
+		if (strstr(m->object[i].name, "libht-preload.so"))
 			continue;
-		s->object = i;
-		if (o->symbols && o->strings &&
-		    (o->gnu_hash ? find_gnu(r, o, name, s)
-				 : o->hash && find_sysv(r, o, name, s)))
+		if (ht_linkmap_find_in(m, r, i, name, s))
 			return true;
 	}
 	return false;

@@ -40,6 +40,9 @@ void ht_linkmap_release(struct ht_linkmap *m);
  * first. False: there is none. */
 bool ht_linkmap_find(const struct ht_linkmap *m, struct ht_remote *r,
     const char *name, struct ht_symbol *s);
+/* The same in object number `object` alone. */
+bool ht_linkmap_find_in(const struct ht_linkmap *m, struct ht_remote *r,
+    size_t object, const char *name, struct ht_symbol *s);
 /* The object whose name contains `part`, or NULL. */
 const struct ht_linked *ht_linkmap_object(
     const struct ht_linkmap *m, const char *part);

@@ -394,6 +394,10 @@ struct ht_head {
 	uint32_t hooks;
 	uint32_t patched; /* 1: the patches are in place */
 	struct ht_hook hook[HT_HOOKS_MAX];
+	/* Of allocators other than the libc's: a table of struct
+	 * ht_entry_point, to a name of NULL; one of struct ht_entry, as many
+	 * as patches; and where calls are to go, r11 being such an entry. */
+	uint64_t entry_points, entries, entry_hook;
 	struct ht_patch patch[HT_PATCHES_MAX];
 	struct ht_area image, ring, arena; /* in: mapped memory */
 	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ht-record/preload/allocators.h"
 #include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/imports.h"
@@ -249,12 +250,17 @@ extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 extern void *reallocarray(void *, size_t, size_t);
 
+static struct ht_entry entries[HT_PATCHES_MAX];
+
 struct ht_head ht_head = {
     .magic = HT_HEAD_MAGIC,
     .start = (uint64_t)start,
     .call = (uint64_t)call_function,
     .done = (uint64_t)call_done,
     .live = (uint64_t)&live,
+    .entry_points = (uint64_t)ht_entry_points,
+    .entries = (uint64_t)entries,
+    .entry_hook = (uint64_t)ht_entry_hook,
     .label = "ht-attach",
     .ring_name = "ht-ring",
     .hook =
