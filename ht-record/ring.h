@@ -265,8 +265,10 @@ struct ht_ring {
 	 * heap << 32 | bytes; 0: free, and so are all after it. */
 	_Atomic uint64_t kind[HT_KINDS_MAX];
 	struct ht_mark_text mark[HT_MARKS];
-	char why[128];	/* a text for people when `ready` is 2 */
-	char note[192]; /* one of what could not be hooked, or "" */
+	char why[128];	     /* a text for people when `ready` is 2 */
+	uint32_t allocators; /* other than the libc's that are hooked:
+			      * HT_ALLOCATOR_* */
+	char note[192];	     /* a text of what could not be hooked, or "" */
 };
 
 #define HT_UNSEEN    UINT64_MAX
@@ -279,6 +281,11 @@ enum {
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
+};
+
+enum {
+	HT_ALLOCATOR_WITHIN = 1,   /* in the executable itself */
+	HT_ALLOCATOR_ELSEWHERE = 2 /* in a library */
 };
 
 /* control */

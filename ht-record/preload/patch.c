@@ -303,6 +303,10 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 		say("the allocator", name, why);
 	if (why || !m->count)
 		forget(m);
+	else
+		ht_ring->allocators |= map == ht_objects_debug()->r_map
+					   ? HT_ALLOCATOR_WITHIN
+					   : HT_ALLOCATOR_ELSEWHERE;
 }
 
 /* ---- modules ---------------------------------------------------------- */
