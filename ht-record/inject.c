@@ -47,6 +47,7 @@ struct work {
 	struct ht_injection *in;
 	const struct ht_ring_options *options;
 	struct ht_remote_way way;
+	bool shadow_stack;
 	struct import import[32];
 	unsigned imports;
 	bool nameless;		 /* the kernel has no names for memory */
@@ -133,6 +134,10 @@ plan_patch(struct work *w, unsigned hook, const char *name,
 	else
 		r = ht_x86_move(m, code, size, s->at,
 		    near->start + w->patches * SLOT + MOVED, &why);
+	if (r == 0 && m->calls && w->shadow_stack) {
+		why = "it begins with a call";
+		r = -1;
+	}
 	if (r == 0) {
 		*p = (struct ht_patch){
 		    .at = s->at,
@@ -771,6 +776,26 @@ find_way(struct work *w)
 			 (int)w->t.remote.pid);
 }
 
+/* Where returns are compared with calls, none may be made by a jump. */
+static bool
+has_shadow_stack(pid_t pid)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	bool has = false;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && getline(&line, &size, f) > 0)
+		has |= !strncmp(line, "x86_Thread_features:", 20) &&
+		       strstr(line, "shstk");
+	free(line);
+	if (f)
+		fclose(f);
+	return has;
+}
+
 /* A recorder that lives has it. One that died, and its guardian with it, is
  * cleaned up after. */
 static bool
@@ -886,6 +911,7 @@ inject(struct work *w)
 	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
 	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
 		ht_target_wait_outside(&w->t, &w->inside);

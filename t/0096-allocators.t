@@ -32,6 +32,7 @@ family() {
 	HT_VERIFY=1 run "$BIN/ht-record" -o t.ht ./$name
 	is $status 0 "$name: runs as ever"
 	like "$(err)" 'verified: .* 0 differences' "$name: no stack differs"
+	unlike "$(err)" 'not all' "$name: all is hooked"
 	symbolize t.ht
 	replay --strict --functions t.sym
 	is "$(grep -c '^function' out)" $groups "$name: all that it has"

@@ -93,7 +93,6 @@ const struct ht_entry_point ht_entry_points[] = {
     MI("mi_", 0),
     MI("mi_heap_", 1),
     FREE("mi_free", MI),
-    FREE("mi_cfree", MI),
     FREE("mi_free_size", MI),
     FREE("mi_free_aligned", MI),
     FREE("mi_free_size_aligned", MI),

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
@@ -18,15 +18,16 @@
 
 #if defined(__x86_64__)
 
-#define PAGE	    UINT64_C(4096)
-#define SLOT	    128u /* bytes of near memory for each function */
-#define MOVED	    32u	 /* in a slot: behind the way to the hook */
-#define REACH	    (UINT64_C(1900) << 20)
-#define CODE_MAX    (256u << 10) /* of a function */
-#define CODE_SIZE   16u		 /* where its symbol has none */
-#define MODULES_MAX 32		 /* that are allocators, at a time */
-#define SEEN_MAX    4096	 /* modules that need not be looked at again */
-#define POINTS_MAX  HT_POINTS_MAX
+#define PAGE	     UINT64_C(4096)
+#define SLOT	     128u /* bytes of near memory for each function */
+#define MOVED	     32u  /* in a slot: behind the way to the hook */
+#define REACH	     (UINT64_C(1900) << 20)
+#define CODE_MAX     (256u << 10) /* of a function */
+#define CODE_SIZE    16u	  /* where its symbol has none */
+#define MODULES_MAX  32		  /* that are allocators, at a time */
+#define SEEN_MAX     4096	  /* modules that need not be looked at again */
+#define SHSTK_STATUS 0x5005	  /* of asm/prctl.h, where it is young enough */
+#define POINTS_MAX   HT_POINTS_MAX
 
 extern const ElfW(Dyn) own_dynamic[] __asm__("_DYNAMIC")
     __attribute__((visibility("hidden")));
@@ -49,15 +50,16 @@ static struct {
 } seen[SEEN_MAX];
 static bool busy; /* a signal handler loads modules */
 
+/* The first is told. */
 static void
 say(const char *what, const char *name, const char *why)
 {
 	char *p = ht_ring->note, *end = p + sizeof ht_ring->note - 1;
-	const char *part[] = {
-	    what, " of ", *name ? name : "the program", ": ", why};
+	const char *part[] = {"'", what, "' of ", *name ? name : "the program",
+	    " cannot be hooked: ", why};
 
 	if (*p)
-		return; /* the first is told */
+		return;
 	for (unsigned i = 0; i < sizeof part / sizeof *part; i++)
 		for (const char *s = part[i]; *s && p < end;)
 			*p++ = *s++;
@@ -124,6 +126,15 @@ struct found {
 	unsigned type;	   /* STT_* */
 };
 
+static bool
+has_shadow_stack(void)
+{
+	uint64_t features = 0;
+
+	return syscall(SYS_arch_prctl, SHSTK_STATUS, &features) == 0 &&
+	       features & 1;
+}
+
 /* Writes the way to the hook, and the moved instructions behind it. */
 static int
 move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
@@ -142,6 +153,10 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 		size < CODE_MAX ? size : CODE_MAX, f->at, slot + MOVED,
 		why) == -1)
 		return -1;
+	if (m.calls && has_shadow_stack()) {
+		*why = "it begins with a call";
+		return -1;
+	}
 	memcpy(code, "\x49\xbb", 2); /* mov $self, %r11 */
 	memcpy(code + 2, &self, sizeof self);
 	ht_x86_far_jump(code + 10, (uintptr_t)ht_entry_hook);
@@ -284,7 +299,7 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 	}
 	if (m == modules + MODULES_MAX ||
 	    free_patches(count) == HT_PATCHES_MAX) {
-		say("the allocator", name, "there are too many of them");
+		say(found[0].point->name, name, "there are too many of them");
 		return;
 	}
 	*m = (struct module){
@@ -300,7 +315,7 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 	if (!why && m->count && !apply(m))
 		why = "its code may not be changed";
 	if (why)
-		say("the allocator", name, why);
+		say(found[0].point->name, name, why);
 	if (why || !m->count)
 		forget(m);
 	else
