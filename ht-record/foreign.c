@@ -121,13 +121,14 @@ ht_foreign_find(struct ht_foreigners *f, const struct ht_linkmap *m,
 {
 	const struct ht_head *h = ht_image_head(image);
 	const struct ht_entry_point *there =
-	    (const void *)(image->memory + h->entry_points);
+	    (const void *)(image->memory + (h->entry_points - image->base));
 	struct ht_entry_point points[HT_POINTS_MAX];
 	unsigned n = 0;
 
 	for (; there[n].name; n++) {
 		points[n] = there[n];
-		points[n].name = image->memory + (uintptr_t)there[n].name;
+		points[n].name =
+		    image->memory + ((uintptr_t)there[n].name - image->base);
 	}
 	for (size_t i = 0; i < m->objects; i++)
 		if (m->object[i].bias != ht_linkmap_aux(m, AT_BASE) &&

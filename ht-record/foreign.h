@@ -19,7 +19,7 @@ struct ht_foreigners {
 	size_t entries, cap;
 };
 
-/* Finds them, while the process runs; `image` is relocated to address 0. */
+/* Finds them, while the process runs. */
 void ht_foreign_find(struct ht_foreigners *f, const struct ht_linkmap *m,
     struct ht_remote *r, const struct ht_image *image);
 void ht_foreign_release(struct ht_foreigners *f);

@@ -57,6 +57,7 @@ struct work {
 	struct ht_foreigners foreign;	       /* hooks from HT_HOOKS_MAX on */
 	char unhooked[192]; /* the first of these that cannot be */
 	unsigned patches;
+	unsigned first; /* patch that is not in place yet */
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
 	unsigned hook[HT_PATCHES_MAX]; /* which each patch is for */
 };
@@ -362,6 +363,8 @@ write_image(struct work *w, bool fresh)
 	    &w->t.remote, SYS_madvise, live, HT_PAGE, MADV_WIPEONFORK, 0, 0, 0);
 	if (r < 0)
 		return refused(w, "MADV_WIPEONFORK", r);
+	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
+		name_memory(w, h->near[i].start, h->near[i].size);
 	if (fresh) {
 		name_memory(w, base, im->text);
 		name_memory(w, base + im->data, im->size - im->data);
@@ -421,9 +424,7 @@ write_near(struct work *w)
 {
 	struct ht_head *h = &w->t.head;
 
-	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
-		name_memory(w, h->near[i].start, h->near[i].size);
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
 		static const struct ht_hook none;
 		const struct ht_hook *hook =
@@ -519,6 +520,23 @@ make_file(struct work *w)
 	return fd;
 }
 
+/* Tells of other allocators: which are hooked, and of the first that is not. */
+static void
+note_foreign(struct work *w, const char *unhooked)
+{
+	struct ht_ring *ring = w->in->ring;
+
+	if (!*ring->note)
+		snprintf(ring->note, sizeof ring->note, "%s", unhooked);
+	for (unsigned i = w->first; i < w->patches; i++)
+		if (w->hook[i] >= HT_HOOKS_MAX)
+			ring->allocators |=
+			    w->foreign.entry[w->hook[i] - HT_HOOKS_MAX]
+					.symbol.object == 0
+				? HT_ALLOCATOR_WITHIN
+				: HT_ALLOCATOR_ELSEWHERE;
+}
+
 /* Makes the ring in a file of the process, so in memory that is its own, and
  * maps it here and there. No descriptor stays. */
 static int
@@ -550,8 +568,7 @@ make_ring(struct work *w)
 	}
 	ht_remote_syscall(&w->t.remote, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
 	if (r == 0) {
-		snprintf(
-		    in->ring->note, sizeof in->ring->note, "%s", w->unhooked);
+		note_foreign(w, w->unhooked);
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
@@ -651,7 +668,7 @@ patch(struct work *w, bool *failed)
 		    (int)w->t.remote.pid);
 		return false;
 	}
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		uint8_t is[sizeof h->patch[i].old];
 
 		ht_want(&wanted, h->patch[i].at + 1, HT_X86_JUMP_SIZE - 1);
@@ -672,7 +689,7 @@ patch(struct work *w, bool *failed)
 		struct ht_remote_thread *th = &w->t.remote.thread[i];
 		uint64_t pc = th->regs.rip;
 
-		for (unsigned k = 0; k < w->patches; k++) {
+		for (unsigned k = w->first; k < w->patches; k++) {
 			const struct ht_patch *p = &h->patch[k];
 
 			if (pc - p->at - 1 >= p->size - 1u)
@@ -684,7 +701,7 @@ patch(struct work *w, bool *failed)
 	}
 	h->patched = 1;
 	*failed = ht_target_write_head(&w->t) == -1;
-	for (unsigned i = 0; !*failed && i < w->patches; i++)
+	for (unsigned i = w->first; !*failed && i < w->patches; i++)
 		*failed = ht_remote_write(&w->t.remote, h->patch[i].at,
 			      h->patch[i].new, h->patch[i].size) == -1;
 	if (!*failed)
@@ -694,7 +711,8 @@ patch(struct work *w, bool *failed)
 		ht_error_errno(w->t.err,
 		    "cannot write to the code of process %d",
 		    (int)w->t.remote.pid);
-		ht_target_unhook(&w->t, NULL);
+		if (!w->first)
+			ht_target_unhook(&w->t, NULL);
 	}
 	return !*failed;
 }
@@ -941,6 +959,8 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	if (w->t.remote.longest > in->stop_us)
 		in->stop_us = w->t.remote.longest;
 	in->head = w->t.head_at;
+	in->debug = w->linked.debug;
+	in->objects = 0; /* what came meanwhile is later, too */
 	in->again = w->t.remote.again;
 	ht_target_close(&w->t);
 	ht_linkmap_release(&w->linked);
@@ -955,4 +975,101 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 		in->ring = NULL;
 	}
 	return r;
+}
+
+/* ---- later ------------------------------------------------------------ */
+
+/* What was unloaded is not hooked any more. */
+static void
+forget_gone(struct work *w)
+{
+	for (unsigned i = 0; i < w->patches; i++) {
+		struct ht_patch *p = &w->t.head.patch[i];
+		uint8_t is[sizeof p->new];
+
+		if (ht_remote_read(&w->t.remote, p->at, is, p->size) == -1 ||
+		    memcmp(is, p->new, p->size) != 0)
+			p->at = 0;
+	}
+}
+
+/* What was loaded since may lie far from what was mapped for others. */
+static int
+map_more(struct work *w)
+{
+	int r;
+
+	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
+		return -1;
+	r = ht_remote_work_begin(&w->t.remote, w->t.head.done, w->t.err);
+	if (r == 0) {
+		r = map_near(w);
+		ht_remote_work_end(&w->t.remote);
+	}
+	ht_remote_go(&w->t.remote);
+	return r;
+}
+
+static void
+inject_later(struct work *w)
+{
+	struct ht_injection *in = w->in;
+
+	if (!ht_target_read_head(&w->t, in->head) ||
+	    w->t.head.generation != in->generation || !w->t.head.patched ||
+	    ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1)
+		return;
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	while (w->patches < HT_PATCHES_MAX && w->t.head.patch[w->patches].moved)
+		w->patches++;
+	forget_gone(w);
+	mind_seccomp(w);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
+	w->first = w->patches;
+	plan_foreign(w);
+	if (w->patches > w->first &&
+	    (map_more(w) == -1 || write_near(w) == -1 ||
+		patch_when_possible(w) == -1))
+		note_foreign(w, w->t.err->text);
+	else
+		note_foreign(w, w->unhooked);
+}
+
+/* Has it loaded or unloaded anything? */
+static bool
+objects_changed(struct ht_injection *in, pid_t pid)
+{
+	struct ht_error ignored = {""};
+	struct ht_remote r;
+	uint64_t now = 0;
+
+	if (ht_remote_open(&r, pid, &ignored) == 0) {
+		now = ht_linkmap_state(in->debug, &r);
+		ht_remote_close(&r);
+	}
+	if (!now || now == in->objects)
+		return false;
+	in->objects = now;
+	return true;
+}
+
+void
+ht_inject_later(struct ht_injection *in, pid_t pid, struct ht_image *image)
+{
+	struct ht_error err = {""};
+	struct work *w;
+
+	if (!objects_changed(in, pid))
+		return;
+	w = ht_calloc(1, sizeof *w);
+	w->in = in;
+	if (ht_target_open(&w->t, pid, image, &err) == 0) {
+		inject_later(w);
+		if (w->t.remote.longest > in->stop_us)
+			in->stop_us = w->t.remote.longest;
+		ht_target_close(&w->t);
+	}
+	ht_linkmap_release(&w->linked);
+	ht_foreign_release(&w->foreign);
+	free(w);
 }

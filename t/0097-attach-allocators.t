@@ -106,6 +106,74 @@ entries gc 1 -lgc
 entries rjem 4 -DP=_rjem_ -Wl,-u,_rjem_malloc librjem.a \
     -Wl,--version-script=local.map -lstdc++ -lpthread -ldl -lm
 
+# --- loaded later ------------------------------------------------------------
+# Once it is on the loader's list it takes a moment until it is hooked.
+cat >ext.cc <<'END'
+#include <new>
+extern "C" void *make(long n) { return ::operator new(n); }
+extern "C" void drop(void *p) { ::operator delete(p); }
+END
+g++ -O1 -g -shared -fPIC -fno-builtin -o ext.so ext.cc $no \
+    -ltcmalloc_minimal || fail 'builds ext.so'
+cat >later.py <<'END'
+import ctypes, os, sys
+print("ready", flush=True)
+sys.stdin.readline()
+for i in 1, 2:
+    lib = ctypes.CDLL("./ext.so", mode=0)
+    lib.make.restype = ctypes.c_void_p
+    lib.drop.argtypes = [ctypes.c_void_p]
+    print("loaded", flush=True)
+    sys.stdin.readline()
+    for i in range(1000):
+        lib.drop(lib.make(1234))
+    print("ok", flush=True)
+END
+: >prog.out
+GLIBC_TUNABLES=glibc.rtld.optional_static_tls=20000 /usr/bin/python3 later.py \
+    <lines >prog.out 2>prog.err &
+pid=$!
+background $pid
+exec 9>lines
+wait_for 10 'grep -q ready prog.out'
+code >before
+"$BIN/ht-record" -p $pid -o t.ht 2>rec.err &
+recorder=$!
+background $recorder
+wait_for 20 '! code | cmp -s - before'
+echo load >&9
+wait_for 20 'grep -q loaded prog.out'
+# The allocator's first page of code is not what its file has.
+so=$(grep -o '/.*libtcmalloc_minimal[^ ]*' /proc/$pid/maps | head -n 1)
+hooked() {
+	perl -e '
+		open M, "<", "/proc/$ARGV[0]/maps" or die;
+		open C, "<:raw", "/proc/$ARGV[0]/mem" or die;
+		for (<M>) {
+			next unless m{^(\w+)-(\w+) r-xp (\w+).*\Q$ARGV[1]\E$};
+			open F, "<:raw", $ARGV[1] or die;
+			seek F, hex $3, 0;
+			seek C, hex $1, 0;
+			read F, my $was, hex($2) - hex($1);
+			read C, my $is, length $was;
+			exit 0 if $is ne $was;
+		}
+		exit 1' $pid "$so"
+}
+wait_for 20 hooked
+echo go >&9
+wait_for 20 'grep -q ok prog.out'
+echo go >&9
+exec 9>&-
+wait $pid
+is "$? $(cat prog.err)" '0 ' 'loaded later: the program ends as it would'
+wait $recorder
+unlike "$(cat rec.err)" 'not all' 'loaded later: all is hooked'
+symbolize t.ht
+replay --functions t.sym
+is "$(awk -F '\t' '$2 == "make" { print $3, $4, $5 }' re)" \
+    '2000 2000 2468000' 'loaded later: its operators are seen'
+
 # --- busy ones ---------------------------------------------------------------
 # Threads that allocate all the while, in an allocator that none of them knows.
 for lib in jemalloc tcmalloc_minimal mimalloc; do
