@@ -23,7 +23,7 @@
 #define CODE_SIZE   16u		 /* where its symbol has none */
 #define SLOT	    128u	 /* bytes of a near page for each function */
 #define LIBC_MAX    (UINT64_C(16) << 20) /* of its code */
-#define MOVED	    32u /* in a slot: behind the jump to the hook */
+#define MOVED	    HT_STUB_SIZE /* in a slot: behind the way to the hook */
 #define NEAR_SIZE   (uint64_t)(HT_PATCHES_MAX * SLOT)
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
@@ -146,6 +146,7 @@ plan_patch(struct work *w, unsigned hook, const char *name,
 		    .size = HT_X86_JUMP_SIZE,
 		    .taken = (uint8_t)m->taken,
 		    .count = (uint8_t)m->count,
+		    .back = (uint8_t)(m->size - HT_X86_JUMP_SIZE),
 		};
 		memcpy(p->old, code, p->size);
 		memcpy(p->from, m->from, sizeof p->from);
@@ -997,12 +998,14 @@ forget_gone(struct work *w)
 static int
 map_more(struct work *w)
 {
-	int r;
+	struct ht_remote_way way = {w->t.head.done, w->t.head.done + 2};
+	int r = -1;
 
 	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
 		return -1;
-	r = ht_remote_work_begin(&w->t.remote, w->t.head.done, w->t.err);
-	if (r == 0) {
+	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == 0 &&
+	    ht_remote_work_begin(
+		&w->t.remote, &way, ht_target_room(&w->t), w->t.err) == 0) {
 		r = map_near(w);
 		ht_remote_work_end(&w->t.remote);
 	}
@@ -1023,7 +1026,6 @@ inject_later(struct work *w)
 	while (w->patches < HT_PATCHES_MAX && w->t.head.patch[w->patches].moved)
 		w->patches++;
 	forget_gone(w);
-	mind_seccomp(w);
 	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->first = w->patches;
 	plan_foreign(w);

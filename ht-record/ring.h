@@ -317,6 +317,7 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
 #define HT_HOOKS_MAX   16
 #define HT_PATCHES_MAX 384
 #define HT_POINTS_MAX  512
+#define HT_STUB_SIZE   32 /* bytes before that, for the way to the hook */
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
 #define HT_AUXV_MAX    32
@@ -389,7 +390,8 @@ struct ht_patch {
 	uint8_t taken; /* bytes of the function that were moved */
 	uint8_t count; /* instructions moved; where each began and is */
 	uint8_t from[6], to[6];
-	uint8_t pad[7];
+	uint8_t back; /* where the jump back is, behind `moved` */
+	uint8_t pad[6];
 };
 
 struct ht_head {

@@ -153,7 +153,7 @@ is_moved(uint64_t pc)
 }
 
 bool
-ht_attached_object(uint64_t pc, struct ht_object *o)
+ht_moved_object(uint64_t pc, struct ht_object *o)
 {
 	const ElfW(Phdr) *ph =
 	    (const ElfW(Phdr) *)((const char *)&image + image.e_phoff);
@@ -175,22 +175,15 @@ ht_attached_object(uint64_t pc, struct ht_object *o)
 }
 
 uint64_t
-ht_attached_origin(uint64_t pc)
+ht_moved_origin(uint64_t pc)
 {
+	uint64_t at = 0;
+
 	if (!is_moved(pc))
 		return pc;
-	for (unsigned i = 0; i < HT_PATCHES_MAX; i++) {
-		const struct ht_patch *p = &ht_head.patch[i];
-		unsigned n = p->count;
-
-		if (!p->at || pc - p->moved >= HT_MOVED_MAX)
-			continue;
-		while (n > 0 && p->moved + p->to[n - 1] > pc)
-			n--;
-		/* The jump back, which is behind the last, does nothing. */
-		return p->at + (n ? p->from[n - 1] : 0);
-	}
-	return pc;
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = ht_patch_origin(&ht_head.patch[i], pc);
+	return at ? at : pc;
 }
 
 /* ---- the start -------------------------------------------------------- */

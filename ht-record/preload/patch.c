@@ -19,8 +19,8 @@
 #if defined(__x86_64__)
 
 #define PAGE	     UINT64_C(4096)
-#define SLOT	     128u /* bytes of near memory for each function */
-#define MOVED	     32u  /* in a slot: behind the way to the hook */
+#define SLOT	     128u	  /* bytes of near memory for each function */
+#define MOVED	     HT_STUB_SIZE /* in a slot: behind the way to the hook */
 #define REACH	     (UINT64_C(1900) << 20)
 #define CODE_MAX     (256u << 10) /* of a function */
 #define CODE_SIZE    16u	  /* where its symbol has none */
@@ -167,6 +167,7 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 	    .size = HT_X86_JUMP_SIZE,
 	    .taken = (uint8_t)m.taken,
 	    .count = (uint8_t)m.count,
+	    .back = (uint8_t)(m.size - HT_X86_JUMP_SIZE),
 	};
 	memcpy(p->old, (const void *)f->at, p->size);
 	memcpy(p->from, m.from, sizeof p->from);
@@ -175,6 +176,21 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 	e->point = f->point;
 	e->real = p->moved;
 	return 0;
+}
+
+/* Do our own hooks lead there? Then they are seen by these, and no name of
+ * another family leads there, or that is hooked for it. */
+static bool
+is_seen(const struct found *f)
+{
+	const uint64_t *real = (const uint64_t *)&ht_real;
+
+	if (f->point->family != HT_ENTRY_STANDARD)
+		return false;
+	for (unsigned i = 0; i < sizeof ht_real / sizeof *real; i++)
+		if (real[i] == f->at)
+			return true;
+	return false;
 }
 
 /* Our own hooks call what lies behind the jump. */
@@ -217,7 +233,7 @@ plan(struct module *m, const struct found *found, unsigned count,
 	for (unsigned i = 0; i < count; i++) {
 		unsigned k = first + m->count;
 
-		if (is_patched(found[i].at))
+		if (is_patched(found[i].at) || is_seen(&found[i]))
 			continue;
 		entries[k] = (struct ht_entry){.module = m->all};
 		if (move(&patches[k], &entries[k], &found[i],
@@ -491,13 +507,32 @@ ht_allocators_init(void)
 		unmap(&loader_near);
 }
 
-bool
-ht_allocators_moved(uint64_t pc)
+static bool
+is_moved(uint64_t pc)
 {
 	for (const struct module *m = modules; m < modules + MODULES_MAX; m++)
 		if (pc - m->near.start < m->near.size)
 			return true;
 	return false;
+}
+
+uint64_t
+ht_moved_origin(uint64_t pc)
+{
+	uint64_t at = 0;
+
+	if (!is_moved(pc))
+		return pc;
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = ht_patch_origin(&patches[i], pc);
+	return at ? at : pc;
+}
+
+/* It passes for ours: no stack is to show it. */
+bool
+ht_moved_object(uint64_t pc, struct ht_object *o)
+{
+	return is_moved(pc) && ht_object_find((uintptr_t)ht_entry_hook, o);
 }
 
 #else
@@ -507,10 +542,16 @@ ht_allocators_init(void)
 {
 }
 
-bool
-ht_allocators_moved(uint64_t pc)
+uint64_t
+ht_moved_origin(uint64_t pc)
 {
-	(void)pc;
+	return pc;
+}
+
+bool
+ht_moved_object(uint64_t pc, struct ht_object *o)
+{
+	(void)pc, (void)o;
 	return false;
 }
 
