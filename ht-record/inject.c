@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/foreign.h"
 #include "ht-record/inject.h"
 #include "ht-record/linkmap.h"
 #include "ht-record/target.h"
@@ -21,8 +22,9 @@
 #define CODE_MAX    (256u << 10) /* of a function */
 #define CODE_SIZE   16u		 /* where its symbol has none */
 #define SLOT	    128u	 /* bytes of a near page for each function */
-#define MOVED	    16u		 /* in a slot: behind the jump to the hook */
 #define LIBC_MAX    (UINT64_C(16) << 20) /* of its code */
+#define MOVED	    HT_STUB_SIZE /* in a slot: behind the way to the hook */
+#define NEAR_SIZE   (uint64_t)(HT_PATCHES_MAX * SLOT)
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
 #define PATIENCE    1
@@ -45,13 +47,17 @@ struct work {
 	struct ht_injection *in;
 	const struct ht_ring_options *options;
 	struct ht_remote_way way;
+	bool shadow_stack;
 	struct import import[32];
 	unsigned imports;
 	bool nameless;		 /* the kernel has no names for memory */
 	int patience;		 /* so often is waited for who is inside */
 	struct ht_inside inside; /* an image that could be used */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
+	struct ht_foreigners foreign;	       /* hooks from HT_HOOKS_MAX on */
+	char unhooked[192]; /* the first of these that cannot be */
 	unsigned patches;
+	unsigned first; /* patch that is not in place yet */
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
 	unsigned hook[HT_PATCHES_MAX]; /* which each patch is for */
 };
@@ -94,8 +100,8 @@ near_page(struct work *w, uint64_t at)
 		uint64_t far = at > a->start ? at - a->start : a->start - at;
 
 		if (!a->size) {
-			a->start = ht_maps_near(&w->t.maps, at, HT_PAGE);
-			a->size = a->start ? HT_PAGE : 0;
+			a->start = ht_maps_near(&w->t.maps, at, NEAR_SIZE);
+			a->size = a->start ? NEAR_SIZE : 0;
 			return a->size ? a : NULL;
 		}
 		if (far < UINT64_C(2000) << 20)
@@ -106,7 +112,8 @@ near_page(struct work *w, uint64_t at)
 
 /* Plans the patch of one function. */
 static int
-plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
+plan_patch(struct work *w, unsigned hook, const char *name,
+    const struct ht_symbol *s, struct ht_error *err)
 {
 	struct ht_patch *p = &w->t.head.patch[w->patches];
 	struct ht_x86_moved *m = &w->moved[w->patches];
@@ -128,6 +135,10 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 	else
 		r = ht_x86_move(m, code, size, s->at,
 		    near->start + w->patches * SLOT + MOVED, &why);
+	if (r == 0 && m->calls && w->shadow_stack) {
+		why = "it begins with a call";
+		r = -1;
+	}
 	if (r == 0) {
 		*p = (struct ht_patch){
 		    .at = s->at,
@@ -135,6 +146,7 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 		    .size = HT_X86_JUMP_SIZE,
 		    .taken = (uint8_t)m->taken,
 		    .count = (uint8_t)m->count,
+		    .back = (uint8_t)(m->size - HT_X86_JUMP_SIZE),
 		};
 		memcpy(p->old, code, p->size);
 		memcpy(p->from, m->from, sizeof p->from);
@@ -144,11 +156,28 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 	}
 	free(code);
 	if (r == -1)
-		ht_error_set(w->t.err,
-		    "cannot record process %d: '%s' of %s cannot be hooked: %s",
-		    (int)w->t.remote.pid, w->t.head.hook[hook].name,
+		ht_error_set(err, "'%s' of %s cannot be hooked: %s", name,
 		    object_name(w, s->object), why);
 	return r;
+}
+
+static const struct ht_entry_point *
+foreign_point(const struct work *w, const struct ht_foreign *f)
+{
+	const struct ht_image *im = w->t.image;
+
+	/* The image may be relocated by now. */
+	return (const struct ht_entry_point
+		       *)(im->memory +
+			  (ht_image_head(im)->entry_points - im->base)) +
+	       f->point;
+}
+
+static const char *
+foreign_name(const struct work *w, const struct ht_foreign *f)
+{
+	return w->t.image->memory +
+	       ((uintptr_t)foreign_point(w, f)->name - w->t.image->base);
 }
 
 /* Finds the functions; while the process runs. */
@@ -174,18 +203,43 @@ find_functions(struct work *w)
 	return 0;
 }
 
+/* Plans those of other allocators, as far as there is room. One that cannot be
+ * hooked is told, and the rest are. */
+static void
+plan_foreign(struct work *w)
+{
+	struct ht_error why = {""}, *first = &why, ignored;
+
+	for (unsigned i = 0; i < w->foreign.entries; i++) {
+		const struct ht_foreign *f = &w->foreign.entry[i];
+
+		if (w->patches < HT_PATCHES_MAX &&
+		    !is_patched_already(w, f->symbol.at) &&
+		    plan_patch(w, HT_HOOKS_MAX + i, foreign_name(w, f),
+			&f->symbol, first) == -1)
+			first = &ignored;
+	}
+	snprintf(w->unhooked, sizeof w->unhooked, "%s", why.text);
+}
+
 /* Plans the patches, all threads being stopped. */
 static int
 plan(struct work *w)
 {
+	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	struct ht_error why = {""};
+
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
 		if (w->symbol[i].at &&
 		    !is_patched_already(w, w->symbol[i].at) &&
-		    plan_patch(w, i, &w->symbol[i]) == -1)
-			return -1;
+		    plan_patch(w, i, hook[i].name, &w->symbol[i], &why) == -1)
+			return ht_error_set(w->t.err,
+			    "cannot record process %d: %s",
+			    (int)w->t.remote.pid, why.text);
+	plan_foreign(w);
 	return 0;
 }
 
@@ -310,6 +364,8 @@ write_image(struct work *w, bool fresh)
 	    &w->t.remote, SYS_madvise, live, HT_PAGE, MADV_WIPEONFORK, 0, 0, 0);
 	if (r < 0)
 		return refused(w, "MADV_WIPEONFORK", r);
+	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
+		name_memory(w, h->near[i].start, h->near[i].size);
 	if (fresh) {
 		name_memory(w, base, im->text);
 		name_memory(w, base + im->data, im->size - im->data);
@@ -337,22 +393,58 @@ map_near(struct work *w)
 	return 0;
 }
 
+/* What the hook of patch number `i`, of another allocator, is to know. */
+static int
+write_entry(struct work *w, unsigned i, uint64_t *at)
+{
+	const struct ht_foreign *f =
+	    &w->foreign.entry[w->hook[i] - HT_HOOKS_MAX];
+	const struct ht_entry_point *point = foreign_point(w, f);
+	struct ht_entry e = {
+	    .point = (const struct ht_entry_point
+		    *)(uintptr_t)(w->t.head.entry_points +
+				  f->point * sizeof *point),
+	    .real = w->t.head.patch[i].moved,
+	    .module = f->module,
+	};
+
+	if (point->throws) {
+		e.nothrow =
+		    ht_foreign_at(&w->foreign, f->symbol.object, f->point + 1);
+		for (unsigned k = 0; k < w->patches; k++)
+			if (w->t.head.patch[k].at == e.nothrow)
+				e.nothrow = w->t.head.patch[k].moved;
+	}
+	*at = w->t.head.entries + i * sizeof e;
+	return ht_remote_write(&w->t.remote, *at, &e, sizeof e);
+}
+
 /* The moved instructions, with the jumps to the hooks. */
 static int
 write_near(struct work *w)
 {
 	struct ht_head *h = &w->t.head;
 
-	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
-		name_memory(w, h->near[i].start, h->near[i].size);
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
-		const struct ht_hook *hook = &h->hook[w->hook[i]];
+		static const struct ht_hook none;
+		const struct ht_hook *hook =
+		    w->hook[i] < HT_HOOKS_MAX ? &h->hook[w->hook[i]] : &none;
 		uint8_t code[MOVED + HT_MOVED_MAX] = {0};
+		uint64_t entry = 0;
+		int r = 0;
 
-		ht_x86_far_jump(code, hook->hook);
+		if (hook == &none) {
+			r = write_entry(w, i, &entry);
+			memcpy(code, "\x49\xbb", 2); /* mov $entry, %r11 */
+			memcpy(code + 2, &entry, sizeof entry);
+			ht_x86_far_jump(code + 10, h->entry_hook);
+		} else {
+			ht_x86_far_jump(code, hook->hook);
+		}
 		memcpy(code + MOVED, w->moved[i].code, w->moved[i].size);
-		if (ht_remote_write(&w->t.remote, p->moved - MOVED, code,
+		if (r == -1 ||
+		    ht_remote_write(&w->t.remote, p->moved - MOVED, code,
 			sizeof code) == -1 ||
 		    (hook->real && ht_remote_write(&w->t.remote, hook->real,
 				       &p->moved, sizeof p->moved) == -1))
@@ -429,6 +521,23 @@ make_file(struct work *w)
 	return fd;
 }
 
+/* Tells of other allocators: which are hooked, and of the first that is not. */
+static void
+note_foreign(struct work *w, const char *unhooked)
+{
+	struct ht_ring *ring = w->in->ring;
+
+	if (!*ring->note)
+		snprintf(ring->note, sizeof ring->note, "%s", unhooked);
+	for (unsigned i = w->first; i < w->patches; i++)
+		if (w->hook[i] >= HT_HOOKS_MAX)
+			ring->allocators |=
+			    w->foreign.entry[w->hook[i] - HT_HOOKS_MAX]
+					.symbol.object == 0
+				? HT_ALLOCATOR_WITHIN
+				: HT_ALLOCATOR_ELSEWHERE;
+}
+
 /* Makes the ring in a file of the process, so in memory that is its own, and
  * maps it here and there. No descriptor stays. */
 static int
@@ -460,6 +569,7 @@ make_ring(struct work *w)
 	}
 	ht_remote_syscall(&w->t.remote, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
 	if (r == 0) {
+		note_foreign(w, w->unhooked);
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
@@ -559,7 +669,7 @@ patch(struct work *w, bool *failed)
 		    (int)w->t.remote.pid);
 		return false;
 	}
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		uint8_t is[sizeof h->patch[i].old];
 
 		ht_want(&wanted, h->patch[i].at + 1, HT_X86_JUMP_SIZE - 1);
@@ -580,7 +690,7 @@ patch(struct work *w, bool *failed)
 		struct ht_remote_thread *th = &w->t.remote.thread[i];
 		uint64_t pc = th->regs.rip;
 
-		for (unsigned k = 0; k < w->patches; k++) {
+		for (unsigned k = w->first; k < w->patches; k++) {
 			const struct ht_patch *p = &h->patch[k];
 
 			if (pc - p->at - 1 >= p->size - 1u)
@@ -592,7 +702,7 @@ patch(struct work *w, bool *failed)
 	}
 	h->patched = 1;
 	*failed = ht_target_write_head(&w->t) == -1;
-	for (unsigned i = 0; !*failed && i < w->patches; i++)
+	for (unsigned i = w->first; !*failed && i < w->patches; i++)
 		*failed = ht_remote_write(&w->t.remote, h->patch[i].at,
 			      h->patch[i].new, h->patch[i].size) == -1;
 	if (!*failed)
@@ -602,7 +712,8 @@ patch(struct work *w, bool *failed)
 		ht_error_errno(w->t.err,
 		    "cannot write to the code of process %d",
 		    (int)w->t.remote.pid);
-		ht_target_unhook(&w->t, NULL);
+		if (!w->first)
+			ht_target_unhook(&w->t, NULL);
 	}
 	return !*failed;
 }
@@ -682,6 +793,26 @@ find_way(struct work *w)
 			 "cannot record process %d: it has no way to make a "
 			 "system call",
 			 (int)w->t.remote.pid);
+}
+
+/* Where returns are compared with calls, none may be made by a jump. */
+static bool
+has_shadow_stack(pid_t pid)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	bool has = false;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && getline(&line, &size, f) > 0)
+		has |= !strncmp(line, "x86_Thread_features:", 20) &&
+		       strstr(line, "shstk");
+	free(line);
+	if (f)
+		fclose(f);
+	return has;
 }
 
 /* A recorder that lives has it. One that died, and its guardian with it, is
@@ -798,6 +929,8 @@ inject(struct work *w)
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
 	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
 		ht_target_wait_outside(&w->t, &w->inside);
@@ -827,10 +960,13 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	if (w->t.remote.longest > in->stop_us)
 		in->stop_us = w->t.remote.longest;
 	in->head = w->t.head_at;
+	in->debug = w->linked.debug;
+	in->objects = 0; /* what came meanwhile is later, too */
 	in->again = w->t.remote.again;
 	ht_target_close(&w->t);
 	ht_linkmap_release(&w->linked);
 	free(w->inside.tid);
+	ht_foreign_release(&w->foreign);
 	free(w);
 	if (r == -1 && in->generation)
 		ht_withdraw(in, pid, image, &ignored);
@@ -840,4 +976,102 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 		in->ring = NULL;
 	}
 	return r;
+}
+
+/* ---- later ------------------------------------------------------------ */
+
+/* What was unloaded is not hooked any more. */
+static void
+forget_gone(struct work *w)
+{
+	for (unsigned i = 0; i < w->patches; i++) {
+		struct ht_patch *p = &w->t.head.patch[i];
+		uint8_t is[sizeof p->new];
+
+		if (ht_remote_read(&w->t.remote, p->at, is, p->size) == -1 ||
+		    memcmp(is, p->new, p->size) != 0)
+			p->at = 0;
+	}
+}
+
+/* What was loaded since may lie far from what was mapped for others. */
+static int
+map_more(struct work *w)
+{
+	struct ht_remote_way way = {w->t.head.done, w->t.head.done + 2};
+	int r = -1;
+
+	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
+		return -1;
+	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == 0 &&
+	    ht_remote_work_begin(
+		&w->t.remote, &way, ht_target_room(&w->t), w->t.err) == 0) {
+		r = map_near(w);
+		ht_remote_work_end(&w->t.remote);
+	}
+	ht_remote_go(&w->t.remote);
+	return r;
+}
+
+static void
+inject_later(struct work *w)
+{
+	struct ht_injection *in = w->in;
+
+	if (!ht_target_read_head(&w->t, in->head) ||
+	    w->t.head.generation != in->generation || !w->t.head.patched ||
+	    ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1)
+		return;
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	while (w->patches < HT_PATCHES_MAX && w->t.head.patch[w->patches].moved)
+		w->patches++;
+	forget_gone(w);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
+	w->first = w->patches;
+	plan_foreign(w);
+	if (w->patches > w->first &&
+	    (map_more(w) == -1 || write_near(w) == -1 ||
+		patch_when_possible(w) == -1))
+		note_foreign(w, w->t.err->text);
+	else
+		note_foreign(w, w->unhooked);
+}
+
+/* Has it loaded or unloaded anything? */
+static bool
+objects_changed(struct ht_injection *in, pid_t pid)
+{
+	struct ht_error ignored = {""};
+	struct ht_remote r;
+	uint64_t now = 0;
+
+	if (ht_remote_open(&r, pid, &ignored) == 0) {
+		now = ht_linkmap_state(in->debug, &r);
+		ht_remote_close(&r);
+	}
+	if (!now || now == in->objects)
+		return false;
+	in->objects = now;
+	return true;
+}
+
+void
+ht_inject_later(struct ht_injection *in, pid_t pid, struct ht_image *image)
+{
+	struct ht_error err = {""};
+	struct work *w;
+
+	if (!objects_changed(in, pid))
+		return;
+	w = ht_calloc(1, sizeof *w);
+	w->in = in;
+	if (ht_target_open(&w->t, pid, image, &err) == 0) {
+		inject_later(w);
+		if (w->t.remote.longest > in->stop_us)
+			in->stop_us = w->t.remote.longest;
+		ht_target_close(&w->t);
+	}
+	ht_linkmap_release(&w->linked);
+	ht_foreign_release(&w->foreign);
+	free(w);
 }

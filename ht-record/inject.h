@@ -52,6 +52,8 @@ struct ht_injection {
 	uint64_t stop_us;     /* the longest stop of the program so far */
 	uint64_t generation;  /* names this attach */
 	uint64_t head;	      /* where struct ht_head is there */
+	uint64_t debug;	      /* where its loader's list is */
+	uint64_t objects;     /* ht_linkmap_state() of that, as last seen */
 	bool again;	      /* it failed, and might not another time */
 	bool kept;	      /* memory that may be in use was left there */
 };
@@ -62,6 +64,11 @@ struct ht_injection {
  */
 int ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
     const struct ht_ring_options *o, struct ht_error *err);
+/* Looks whether it has loaded allocators since, and hooks these; what they did
+ * before that is not recorded. One that cannot be hooked is told in the ring's
+ * note. */
+void ht_inject_later(
+    struct ht_injection *in, pid_t pid, struct ht_image *image);
 /* Undoes it. 0, also if there is nothing to undo; -1 with *err set: the process
  * lives and is still hooked. */
 int ht_withdraw(struct ht_injection *in, pid_t pid, struct ht_image *image,

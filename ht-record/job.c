@@ -596,6 +596,15 @@ fill_result(const struct ht_job *j, struct ht_job_result *r)
 	r->recorded = atomic_load(&ring->ready) == 1;
 	r->unrecorded_exec = j->drain.exec_pending;
 	memcpy(r->why, ring->why, sizeof r->why);
+	memcpy(r->note, ring->note, sizeof r->note);
+	if (r->recorded && !(ring->allocators & HT_ALLOCATOR_WITHIN)) {
+		char *exe =
+		    ht_memdup((const char *)ring + ring->heap_at + ring->exe,
+			ring->exe_len);
+
+		r->hidden = ht_program_hidden_allocator(exe);
+		free(exe);
+	}
 }
 
 /* The program is a zombie: take what is left, then its status. */

@@ -265,8 +265,10 @@ struct ht_ring {
 	 * heap << 32 | bytes; 0: free, and so are all after it. */
 	_Atomic uint64_t kind[HT_KINDS_MAX];
 	struct ht_mark_text mark[HT_MARKS];
-	char why[128];	/* a text for people when `ready` is 2 */
-	char note[192]; /* one of what could not be hooked, or "" */
+	char why[128];	     /* a text for people when `ready` is 2 */
+	uint32_t allocators; /* other than the libc's that are hooked:
+			      * HT_ALLOCATOR_* */
+	char note[192];	     /* a text of what could not be hooked, or "" */
 };
 
 #define HT_UNSEEN    UINT64_MAX
@@ -279,6 +281,11 @@ enum {
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
+};
+
+enum {
+	HT_ALLOCATOR_WITHIN = 1,   /* in the executable itself */
+	HT_ALLOCATOR_ELSEWHERE = 2 /* in a library */
 };
 
 /* control */
@@ -310,6 +317,7 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
 #define HT_HOOKS_MAX   16
 #define HT_PATCHES_MAX 384
 #define HT_POINTS_MAX  512
+#define HT_STUB_SIZE   32 /* bytes before that, for the way to the hook */
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
 #define HT_AUXV_MAX    32
@@ -382,7 +390,8 @@ struct ht_patch {
 	uint8_t taken; /* bytes of the function that were moved */
 	uint8_t count; /* instructions moved; where each began and is */
 	uint8_t from[6], to[6];
-	uint8_t pad[7];
+	uint8_t back; /* where the jump back is, behind `moved` */
+	uint8_t pad[6];
 };
 
 struct ht_head {
@@ -394,6 +403,10 @@ struct ht_head {
 	uint32_t hooks;
 	uint32_t patched; /* 1: the patches are in place */
 	struct ht_hook hook[HT_HOOKS_MAX];
+	/* Of allocators other than the libc's: a table of struct
+	 * ht_entry_point, to a name of NULL; one of struct ht_entry, as many
+	 * as patches; and where calls are to go, r11 being such an entry. */
+	uint64_t entry_points, entries, entry_hook;
 	struct ht_patch patch[HT_PATCHES_MAX];
 	struct ht_area image, ring, arena; /* in: mapped memory */
 	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */

@@ -30,24 +30,35 @@
 void
 ht_want(struct ht_wanted *w, uint64_t start, uint64_t size)
 {
+	unsigned i;
+
 	if (!size)
 		return;
 	if (!w->count || start < w->low)
 		w->low = start;
 	if (!w->count || start + size > w->high)
 		w->high = start + size;
-	w->area[w->count++] = (struct ht_area){start, size};
+	for (i = w->count++; i > 0 && w->area[i - 1].start > start; i--)
+		w->area[i] = w->area[i - 1];
+	w->area[i] = (struct ht_area){start, size};
 }
 
 static bool
 is_wanted(const struct ht_wanted *w, uint64_t v)
 {
+	unsigned low = 0, high = w->count;
+
 	if (v < w->low || v >= w->high)
 		return false;
-	for (unsigned i = 0; i < w->count; i++)
-		if (v - w->area[i].start < w->area[i].size)
-			return true;
-	return false;
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (w->area[mid].start <= v)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low > 0 && v - w->area[low - 1].start < w->area[low - 1].size;
 }
 
 /* Is that where the kernel lets a signal handler return to? */

@@ -45,7 +45,7 @@ bool ht_target_images(struct ht_target *t,
 bool ht_target_read_head(struct ht_target *t, uint64_t at);
 int ht_target_write_head(struct ht_target *t);
 
-/* A set of addresses that stacks are searched for. */
+/* A set of addresses that stacks are searched for: areas apart, by address. */
 struct ht_wanted {
 	struct ht_area area[HT_PATCHES_MAX];
 	unsigned count;

@@ -313,6 +313,22 @@ ht_x86_far_jump(uint8_t code[HT_X86_FAR_SIZE], uint64_t to)
 	memcpy(code + 6, &to, sizeof to);
 }
 
+/* A call returns to where it was, so that its frame has unwind information:
+ * push $low; movl $high, 4(%rsp); jmp. As it takes five bytes, nothing behind
+ * it is moved. */
+static void
+move_call(struct ht_x86_moved *m, uint64_t function, uint64_t back,
+    uint64_t here, uint8_t *out)
+{
+	out[0] = 0x68;
+	put32(out + 1, (int32_t)back);
+	memcpy(out + 5, "\xc7\x44\x24\x04", 4);
+	put32(out + 9, (int64_t)(back >> 32));
+	ht_x86_jump(out + 13, here + 13, function);
+	m->size += 13 + HT_X86_JUMP_SIZE;
+	m->calls = true;
+}
+
 /* Adds one instruction, now at `at`, to the copy. */
 static int
 move_one(struct ht_x86_moved *m, const uint8_t *p, const struct ht_x86 *i,
@@ -323,8 +339,10 @@ move_one(struct ht_x86_moved *m, const uint8_t *p, const struct ht_x86 *i,
 
 	switch (i->kind) {
 	case HT_X86_CALL:
+		move_call(m, target(p, i, at), at + i->len, here, out);
+		return 0;
 	case HT_X86_LOOP:
-		*why = "it begins with a call or a loop";
+		*why = "it begins with a loop";
 		return -1;
 	case HT_X86_JCC:
 		out[0] = 0x0f;

@@ -8,6 +8,7 @@
 #ifndef HT_X86_H
 #define HT_X86_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct ht_x86_moved {
 	unsigned taken; /* bytes of the function */
 	unsigned size;	/* of the copy, with the jump back */
 	unsigned count; /* instructions */
+	bool calls;	/* one of them is a call: not for a shadow stack */
 	/* Where each began, from the function, and where it is in the copy. */
 	uint8_t from[HT_X86_JUMP_SIZE + 1], to[HT_X86_JUMP_SIZE + 1];
 	uint8_t code[HT_MOVED_MAX];

@@ -33,6 +33,7 @@ by_function() {
 	HT_VERIFY=1 run env $t_env "$BIN/ht-record" -o t.ht "$@"
 	is $status 0 "$t_name: and does when it is recorded"
 	like "$(err)" 'verified: .* 0 differences' "$t_name: no stack differs"
+	unlike "$(err)" 'not all' "$t_name: all is hooked"
 	same out plain "$t_name: with the same output"
 	symbolize t.ht
 	replay --strict --functions t.sym

@@ -32,6 +32,7 @@ family() {
 	HT_VERIFY=1 run "$BIN/ht-record" -o t.ht ./$name
 	is $status 0 "$name: runs as ever"
 	like "$(err)" 'verified: .* 0 differences' "$name: no stack differs"
+	unlike "$(err)" 'not all' "$name: all is hooked"
 	symbolize t.ht
 	replay --strict --functions t.sym
 	is "$(grep -c '^function' out)" $groups "$name: all that it has"
@@ -75,6 +76,27 @@ replay --functions t.sym
 is "$(awk -F '\t' '$2 == "main" { print $3, $5 }' re)" '20000 20000000' \
     'gc: what it gave is counted'
 between 1000 "$(re doubles)" 20000 'gc: what it took back too, when it is given'
+
+# A timer's handler allocates wherever it interrupts, so on the way between such
+# a function and its hook, too. The allocator has no lock.
+other='-Dmalloc=mi_malloc -Dfree=mi_free -Drealloc=mi_realloc
+    -Dcalloc=mi_calloc -O2 -g -w -fno-builtin -fno-optimize-sibling-calls'
+gcc $other -shared -fPIC -o bump.so "$T/prog/bump.c" -ldl &&
+    gcc $other -o handler "$T/prog/handler.c" ./bump.so -Wl,-rpath,. \
+        -lpthread -lrt || fail 'builds handler'
+for i in 1 2 3; do
+	run "$BIN/ht-record" -q -o t.ht ./handler
+	is "$status $(err)" '0 ' "handler, $i: runs as ever"
+	symbolize t.ht
+	replay --strict --functions t.sym
+	for f in on_timer loop; do
+		is "$(awk -F '\t' -v n=$f '$2 == n { print $3, $4, $5 }' re)" \
+		    "$(awk -v n=$f '$2 == n { print $3, $4, $5 }' out)" \
+		    "handler, $i: $f"
+	done
+	is "$(re cut) $(re unknown_frees) $(re doubles)" '0 0 0' \
+	    "handler, $i: every stack is whole, every free meets"
+done
 
 # --- loaded later ------------------------------------------------------------
 plugin() {

@@ -93,7 +93,6 @@ const struct ht_entry_point ht_entry_points[] = {
     MI("mi_", 0),
     MI("mi_heap_", 1),
     FREE("mi_free", MI),
-    FREE("mi_cfree", MI),
     FREE("mi_free_size", MI),
     FREE("mi_free_aligned", MI),
     FREE("mi_free_size_aligned", MI),
@@ -149,14 +148,13 @@ const struct ht_entry_point ht_entry_points[] = {
     NEW("_Znam"),
     DELETE("_ZdlPv"),
     DELETE("_ZdaPv"),
+    {.name = NULL},
 };
 
-_Static_assert(
-    sizeof ht_entry_points / sizeof ht_entry_points[0] <= HT_POINTS_MAX,
-    "there is room for all");
+#define POINTS (sizeof ht_entry_points / sizeof ht_entry_points[0] - 1)
+_Static_assert(POINTS <= HT_POINTS_MAX, "there is room for all");
 
-const unsigned ht_entry_point_count =
-    sizeof ht_entry_points / sizeof ht_entry_points[0];
+const unsigned ht_entry_point_count = POINTS;
 
 #if defined(__x86_64__)
 /* The arguments into an array, which the hook passes on; see the header. */

@@ -50,9 +50,33 @@ unsigned __int128 ht_entry_call(
 #ifndef HT_ATTACHED
 /* Hooks those that are there, once, and those that will come. */
 void ht_allocators_init(void);
-/* Is `pc` in the moved instructions of a function that is hooked? */
-bool ht_allocators_moved(uint64_t pc);
 #endif
+
+/* Where the instruction at `pc` was, or what it is as if one was at, if it is
+ * in what lies between a hooked function and its hook; else `pc`. */
+uint64_t ht_moved_origin(uint64_t pc);
+/* The object that such a `pc` is said to be in: the library itself; false: it
+ * is none such. In an attach, also if it is in the image. */
+struct ht_object;
+bool ht_moved_object(uint64_t pc, struct ht_object *o);
+
+/* ht_moved_origin() as far as one patch says; 0: nothing. */
+static inline uint64_t
+ht_patch_origin(const struct ht_patch *p, uint64_t pc)
+{
+	unsigned n = p->count;
+
+	if (!p->at ||
+	    pc - p->moved + HT_STUB_SIZE >= HT_STUB_SIZE + HT_MOVED_MAX)
+		return 0;
+	if (pc < p->moved)
+		return p->at;
+	if (pc >= p->moved + p->back)
+		return p->at + p->taken;
+	while (n > 1 && p->moved + p->to[n - 1] > pc)
+		n--;
+	return p->at + p->from[n - 1];
+}
 
 #pragma GCC visibility pop
 

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ht-record/preload/allocators.h"
 #include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/imports.h"
@@ -152,7 +153,7 @@ is_moved(uint64_t pc)
 }
 
 bool
-ht_attached_object(uint64_t pc, struct ht_object *o)
+ht_moved_object(uint64_t pc, struct ht_object *o)
 {
 	const ElfW(Phdr) *ph =
 	    (const ElfW(Phdr) *)((const char *)&image + image.e_phoff);
@@ -174,22 +175,15 @@ ht_attached_object(uint64_t pc, struct ht_object *o)
 }
 
 uint64_t
-ht_attached_origin(uint64_t pc)
+ht_moved_origin(uint64_t pc)
 {
+	uint64_t at = 0;
+
 	if (!is_moved(pc))
 		return pc;
-	for (unsigned i = 0; i < HT_PATCHES_MAX; i++) {
-		const struct ht_patch *p = &ht_head.patch[i];
-		unsigned n = p->count;
-
-		if (!p->at || pc - p->moved >= HT_MOVED_MAX)
-			continue;
-		while (n > 0 && p->moved + p->to[n - 1] > pc)
-			n--;
-		/* The jump back, which is behind the last, does nothing. */
-		return p->at + (n ? p->from[n - 1] : 0);
-	}
-	return pc;
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = ht_patch_origin(&ht_head.patch[i], pc);
+	return at ? at : pc;
 }
 
 /* ---- the start -------------------------------------------------------- */
@@ -249,12 +243,17 @@ extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 extern void *reallocarray(void *, size_t, size_t);
 
+static struct ht_entry entries[HT_PATCHES_MAX];
+
 struct ht_head ht_head = {
     .magic = HT_HEAD_MAGIC,
     .start = (uint64_t)start,
     .call = (uint64_t)call_function,
     .done = (uint64_t)call_done,
     .live = (uint64_t)&live,
+    .entry_points = (uint64_t)ht_entry_points,
+    .entries = (uint64_t)entries,
+    .entry_hook = (uint64_t)ht_entry_hook,
     .label = "ht-attach",
     .ring_name = "ht-ring",
     .hook =

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "ht-record/preload/allocators.h"
 #include "ht-record/preload/preload.h"
 #include "ht-record/preload/probe.h"
 
@@ -362,10 +363,8 @@ find_by_loader(uint64_t pc, struct ht_object *o)
 bool
 ht_object_find(uint64_t pc, struct ht_object *o)
 {
-#ifdef HT_ATTACHED
-	if (ht_attached_object(pc, o))
+	if (ht_moved_object(pc, o))
 		return true;
-#endif
 	if (likely(ask_loader))
 		return find_by_loader(pc, o);
 	return find_at_start(pc, o) || find_later(pc, o);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
@@ -18,15 +18,16 @@
 
 #if defined(__x86_64__)
 
-#define PAGE	    UINT64_C(4096)
-#define SLOT	    128u /* bytes of near memory for each function */
-#define MOVED	    32u	 /* in a slot: behind the way to the hook */
-#define REACH	    (UINT64_C(1900) << 20)
-#define CODE_MAX    (256u << 10) /* of a function */
-#define CODE_SIZE   16u		 /* where its symbol has none */
-#define MODULES_MAX 32		 /* that are allocators, at a time */
-#define SEEN_MAX    4096	 /* modules that need not be looked at again */
-#define POINTS_MAX  HT_POINTS_MAX
+#define PAGE	     UINT64_C(4096)
+#define SLOT	     128u	  /* bytes of near memory for each function */
+#define MOVED	     HT_STUB_SIZE /* in a slot: behind the way to the hook */
+#define REACH	     (UINT64_C(1900) << 20)
+#define CODE_MAX     (256u << 10) /* of a function */
+#define CODE_SIZE    16u	  /* where its symbol has none */
+#define MODULES_MAX  32		  /* that are allocators, at a time */
+#define SEEN_MAX     4096	  /* modules that need not be looked at again */
+#define SHSTK_STATUS 0x5005	  /* of asm/prctl.h, where it is young enough */
+#define POINTS_MAX   HT_POINTS_MAX
 
 extern const ElfW(Dyn) own_dynamic[] __asm__("_DYNAMIC")
     __attribute__((visibility("hidden")));
@@ -49,15 +50,16 @@ static struct {
 } seen[SEEN_MAX];
 static bool busy; /* a signal handler loads modules */
 
+/* The first is told. */
 static void
 say(const char *what, const char *name, const char *why)
 {
 	char *p = ht_ring->note, *end = p + sizeof ht_ring->note - 1;
-	const char *part[] = {
-	    what, " of ", *name ? name : "the program", ": ", why};
+	const char *part[] = {"'", what, "' of ", *name ? name : "the program",
+	    " cannot be hooked: ", why};
 
 	if (*p)
-		return; /* the first is told */
+		return;
 	for (unsigned i = 0; i < sizeof part / sizeof *part; i++)
 		for (const char *s = part[i]; *s && p < end;)
 			*p++ = *s++;
@@ -124,6 +126,15 @@ struct found {
 	unsigned type;	   /* STT_* */
 };
 
+static bool
+has_shadow_stack(void)
+{
+	uint64_t features = 0;
+
+	return syscall(SYS_arch_prctl, SHSTK_STATUS, &features) == 0 &&
+	       features & 1;
+}
+
 /* Writes the way to the hook, and the moved instructions behind it. */
 static int
 move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
@@ -142,6 +153,10 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 		size < CODE_MAX ? size : CODE_MAX, f->at, slot + MOVED,
 		why) == -1)
 		return -1;
+	if (m.calls && has_shadow_stack()) {
+		*why = "it begins with a call";
+		return -1;
+	}
 	memcpy(code, "\x49\xbb", 2); /* mov $self, %r11 */
 	memcpy(code + 2, &self, sizeof self);
 	ht_x86_far_jump(code + 10, (uintptr_t)ht_entry_hook);
@@ -152,6 +167,7 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 	    .size = HT_X86_JUMP_SIZE,
 	    .taken = (uint8_t)m.taken,
 	    .count = (uint8_t)m.count,
+	    .back = (uint8_t)(m.size - HT_X86_JUMP_SIZE),
 	};
 	memcpy(p->old, (const void *)f->at, p->size);
 	memcpy(p->from, m.from, sizeof p->from);
@@ -160,6 +176,21 @@ move(struct ht_patch *p, struct ht_entry *e, const struct found *f,
 	e->point = f->point;
 	e->real = p->moved;
 	return 0;
+}
+
+/* Do our own hooks lead there? Then they are seen by these, and no name of
+ * another family leads there, or that is hooked for it. */
+static bool
+is_seen(const struct found *f)
+{
+	const uint64_t *real = (const uint64_t *)&ht_real;
+
+	if (f->point->family != HT_ENTRY_STANDARD)
+		return false;
+	for (unsigned i = 0; i < sizeof ht_real / sizeof *real; i++)
+		if (real[i] == f->at)
+			return true;
+	return false;
 }
 
 /* Our own hooks call what lies behind the jump. */
@@ -202,7 +233,7 @@ plan(struct module *m, const struct found *found, unsigned count,
 	for (unsigned i = 0; i < count; i++) {
 		unsigned k = first + m->count;
 
-		if (is_patched(found[i].at))
+		if (is_patched(found[i].at) || is_seen(&found[i]))
 			continue;
 		entries[k] = (struct ht_entry){.module = m->all};
 		if (move(&patches[k], &entries[k], &found[i],
@@ -284,7 +315,7 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 	}
 	if (m == modules + MODULES_MAX ||
 	    free_patches(count) == HT_PATCHES_MAX) {
-		say("the allocator", name, "there are too many of them");
+		say(found[0].point->name, name, "there are too many of them");
 		return;
 	}
 	*m = (struct module){
@@ -300,9 +331,13 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 	if (!why && m->count && !apply(m))
 		why = "its code may not be changed";
 	if (why)
-		say("the allocator", name, why);
+		say(found[0].point->name, name, why);
 	if (why || !m->count)
 		forget(m);
+	else
+		ht_ring->allocators |= map == ht_objects_debug()->r_map
+					   ? HT_ALLOCATOR_WITHIN
+					   : HT_ALLOCATOR_ELSEWHERE;
 }
 
 /* ---- modules ---------------------------------------------------------- */
@@ -472,13 +507,32 @@ ht_allocators_init(void)
 		unmap(&loader_near);
 }
 
-bool
-ht_allocators_moved(uint64_t pc)
+static bool
+is_moved(uint64_t pc)
 {
 	for (const struct module *m = modules; m < modules + MODULES_MAX; m++)
 		if (pc - m->near.start < m->near.size)
 			return true;
 	return false;
+}
+
+uint64_t
+ht_moved_origin(uint64_t pc)
+{
+	uint64_t at = 0;
+
+	if (!is_moved(pc))
+		return pc;
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = ht_patch_origin(&patches[i], pc);
+	return at ? at : pc;
+}
+
+/* It passes for ours: no stack is to show it. */
+bool
+ht_moved_object(uint64_t pc, struct ht_object *o)
+{
+	return is_moved(pc) && ht_object_find((uintptr_t)ht_entry_hook, o);
 }
 
 #else
@@ -488,10 +542,16 @@ ht_allocators_init(void)
 {
 }
 
-bool
-ht_allocators_moved(uint64_t pc)
+uint64_t
+ht_moved_origin(uint64_t pc)
 {
-	(void)pc;
+	return pc;
+}
+
+bool
+ht_moved_object(uint64_t pc, struct ht_object *o)
+{
+	(void)pc, (void)o;
 	return false;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Every form of operator new and delete, one function of ours around each, and
  * what must be counted for it. With "nothrow" no exception is thrown: an
- * allocator in C may have none. Where the allocator counts itself, what it has
+ * allocator in C may have none. With "wait" it first says that it is ready and
+ * waits for a line. Where the allocator counts itself, what it has
  * counted meanwhile is told, too.
  */
 #include <new>
@@ -189,6 +190,13 @@ int
 main(int argc, char *argv[])
 {
 	bool throws = argc < 2 || strcmp(argv[1], "nothrow") != 0;
+	char line[16];
+
+	if (argc > 1 && !strcmp(argv[1], "wait")) {
+		say("ready", 1);
+		if (read(0, line, sizeof line) < 1)
+			return 1;
+	}
 	unsigned long long m = mallctl ? nmalloc() : 0;
 	unsigned long long d = mallctl ? ndalloc() : 0;
 
