@@ -61,7 +61,7 @@ preload_obj = $(preload_src:%.c=$(OBJ)/%.o) \
 attach_obj  = $(attach_src:%.c=$(OBJ)/attach/%.o)
 cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 
-libht_libs        = -lz -lzstd -lpthread
+libht_libs        = -lz -lzstd -lpthread -lm
 ht-symbolize_libs = -ldw -lelf -liberty
 
 .PHONY: all lib deps deps-test demo test bench fuzz fuzzers install clean progs \

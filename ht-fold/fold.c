@@ -100,6 +100,8 @@ say_notices(const struct ht_prof *p, uint64_t left_out)
 	if (p->lost)
 		ht_note("%llu events were lost: the numbers are too low",
 		    (unsigned long long)p->lost);
+	if (p->sampled)
+		ht_note("all costs are estimates: blocks were sampled");
 }
 
 /* 0, or -1 if any input was not as it should be. */

@@ -227,6 +227,14 @@ cost_of(enum folded_cost cost, const struct ht_sum *sum)
 	return 0;
 }
 
+static uint32_t
+rest_of(enum folded_cost cost, const struct ht_sum *sum)
+{
+	return cost == FOLDED_CALLS	  ? sum->rest.allocs
+	       : cost == FOLDED_TEMPORARY ? sum->rest.temporary
+					  : 0;
+}
+
 void
 folded_add(struct folded *f, const struct ht_prof *p, bool base)
 {
@@ -237,6 +245,7 @@ folded_add(struct folded *f, const struct ht_prof *p, bool base)
 	for (i = 0; i < p->nrow; i++) {
 		struct ht_sum sum = ht_row_sum(&p->row[i]);
 		uint64_t cost = cost_of(f->cost, &sum);
+		uint32_t rest = rest_of(f->cost, &sum);
 		struct folded_node *node;
 		uint32_t end;
 
@@ -244,7 +253,10 @@ folded_add(struct folded *f, const struct ht_prof *p, bool base)
 			continue;
 		end = end_of(&a, &p->row[i]);
 		node = &f->node[end - 1];
-		ht_plus(base ? &node->base : &node->cost, cost);
+		if (base)
+			ht_plus_rest(&node->base, &node->base_rest, cost, rest);
+		else
+			ht_plus_rest(&node->cost, &node->cost_rest, cost, rest);
 	}
 	ht_walk_release(&a.walk);
 	ht_map_release(&a.name);

@@ -32,7 +32,8 @@ extern const char *const folded_inlineds[];
 
 struct folded_node {
 	uint32_t parent, name; /* parent 0: none */
-	uint64_t cost, base;   /* of what ends here */
+	uint64_t cost, base;   /* of what ends here; rests in 2^-32 */
+	uint32_t cost_rest, base_rest;
 };
 
 struct folded {

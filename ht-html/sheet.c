@@ -265,13 +265,19 @@ static void
 add_lives(struct sheet_cost *c, const struct ht_prof_row *row)
 {
 	unsigned i, end = row->life.n ? row->life.first + row->life.n : 1;
+	struct ht_weight w = ht_weight(row->size, row->sampled);
 
-	ht_hist_merge(&c->lives, &row->life);
 	for (i = 0; i < end; i++) {
-		uint64_t n = ht_hist_get(&row->life, i);
+		uint64_t n = ht_hist_get(&row->life, i), blocks;
+		uint32_t rest;
 
-		if (n)
-			ht_hist_add(&c->bytes, i, ht_times(n, row->size));
+		if (n == 0)
+			continue;
+		/* What is less than a block goes to the next bucket. */
+		blocks = ht_weight_times(n, &w, &rest);
+		ht_plus_rest(&blocks, &c->lives_rest, 0, rest);
+		ht_hist_add(&c->lives, i, blocks);
+		ht_hist_add(&c->bytes, i, ht_times(n, w.bytes));
 	}
 }
 

@@ -52,6 +52,7 @@ struct sheet_group {
 struct sheet_cost {
 	struct ht_sum sum;
 	struct ht_hist lives, bytes; /* ages of freed blocks, and their bytes */
+	uint32_t lives_rest;	     /* of blocks, in 2^-32 */
 };
 
 struct sheet_side {

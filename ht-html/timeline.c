@@ -501,6 +501,7 @@ add_before(struct timeline *t, const struct ht_load_trace *trace)
 	for (i = 0; i < tables->ncls; i++) {
 		const struct ht_class *c = &tables->cls[i];
 		const struct known_class *known;
+		uint64_t rate;
 
 		if (c->live == 0)
 			continue;
@@ -510,8 +511,9 @@ add_before(struct timeline *t, const struct ht_load_trace *trace)
 		if (known->group == NOT_CHOSEN)
 			continue;
 		cell.group = known->group - 1;
-		cell.blocks = c->live;
-		cell.bytes = ht_times(c->live, c->size);
+		rate = ht_tables_class_rate(tables, c);
+		cell.blocks = ht_weight_blocks(c->live, c->size, rate);
+		cell.bytes = ht_weight_bytes(c->live, c->size, rate);
 		cells_add(&t->before, cell);
 	}
 	t->before.n = cells_settle(&t->before, 0, 0, t->before.n);
@@ -640,7 +642,10 @@ one_free(struct timeline *t, const struct ht_load_trace *trace,
     const struct ht_event *ev, struct known_class *c)
 {
 	struct timeline_reading *r = t->reading;
-	uint64_t size = trace->t->cls[ev->cls].size;
+	const struct ht_class *cls = &trace->t->cls[ev->cls];
+	uint64_t rate = ht_tables_class_rate(trace->t, cls);
+	uint64_t blocks = ht_weight_blocks(1, cls->size, rate);
+	uint64_t bytes = ht_weight_bytes(1, cls->size, rate);
 	uint32_t group = c->group - 1;
 	int64_t birth;
 
@@ -653,14 +658,18 @@ one_free(struct timeline *t, const struct ht_load_trace *trace,
 		c->how = ev->temporary;
 	}
 	if (c->group != NOT_CHOSEN)
-		add_free(t, group, touch(t, group), birth, c->how, 1, size);
+		add_free(
+		    t, group, touch(t, group), birth, c->how, blocks, bytes);
 }
 
 static void
 one_alloc(struct timeline *t, const struct ht_load_trace *trace,
     const struct ht_event *ev, struct known_class *c)
 {
-	uint64_t size = trace->t->cls[ev->cls].size;
+	const struct ht_class *cls = &trace->t->cls[ev->cls];
+	uint64_t rate = ht_tables_class_rate(trace->t, cls);
+	uint64_t blocks = ht_weight_blocks(1, cls->size, rate);
+	uint64_t bytes = ht_weight_bytes(1, cls->size, rate);
 	struct now *now;
 
 	if (!trace->t->ours)
@@ -669,10 +678,10 @@ one_alloc(struct timeline *t, const struct ht_load_trace *trace,
 	if (c->group == NOT_CHOSEN)
 		return;
 	now = touch(t, c->group - 1);
-	now->born_blocks++;
-	now->born_bytes += size;
-	now->blocks++;
-	now->bytes += size;
+	now->born_blocks += blocks;
+	now->born_bytes += bytes;
+	now->blocks += blocks;
+	now->bytes += bytes;
 }
 
 /* Only our own traces have these. */
@@ -680,12 +689,15 @@ static void
 one_unfree(struct timeline *t, const struct ht_load_trace *trace,
     const struct ht_event *ev, const struct known_class *c)
 {
-	uint64_t size = trace->t->cls[ev->cls].size;
+	const struct ht_class *cls = &trace->t->cls[ev->cls];
+	uint64_t rate = ht_tables_class_rate(trace->t, cls);
+	uint64_t blocks = ht_weight_blocks(1, cls->size, rate);
+	uint64_t bytes = ht_weight_bytes(1, cls->size, rate);
 	uint32_t group = c->group - 1;
 
 	if (c->group != NOT_CHOSEN)
 		add_free(t, group, touch(t, group), birth_bucket(t, c->birth),
-		    c->how, (uint64_t)-1, -size);
+		    c->how, -blocks, -bytes);
 }
 
 void

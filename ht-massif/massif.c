@@ -138,7 +138,7 @@ put_desc(struct ht_out *out, const struct snapshots *s, char **argv, int n)
 	if (s->attached)
 		ht_str_addz(&text, " recorded from the middle on");
 	if (s->sampled)
-		ht_str_addz(&text, " sampled");
+		ht_str_addz(&text, " ESTIMATED: sampled");
 	ht_out_printf(out, "desc: %s\n", text.data);
 	ht_str_release(&text);
 }

@@ -68,7 +68,8 @@ make_tree(struct snapshots *s, const struct ht_load_trace *trace,
 	heaptree_begin(&s->tree);
 	for (i = 0; i < ncls; i++) {
 		uint64_t blocks = peak ? cls[i].peak : cls[i].live;
-		uint64_t bytes = ht_times(blocks, cls[i].size);
+		uint64_t bytes = ht_weight_bytes(blocks, cls[i].size,
+		    ht_tables_class_rate(trace->t, &cls[i]));
 		uint32_t row;
 
 		if (bytes == 0 || !is_chosen(s, trace, i))
@@ -236,11 +237,13 @@ static void
 count(struct snapshots *s, const struct ht_load_trace *trace,
     const struct ht_event *ev)
 {
-	uint64_t size = trace->t->cls[ev->cls].size;
+	const struct ht_class *c = &trace->t->cls[ev->cls];
+	uint64_t size =
+	    ht_weight_bytes(1, c->size, ht_tables_class_rate(trace->t, c));
 	bool chosen = is_chosen(s, trace, ev->cls);
 
 	/* Time goes on with what the heap does, as massif has it. */
-	if (trace->t->cls[ev->cls].other && s->select.heap_only)
+	if (c->other && s->select.heap_only)
 		return;
 	s->seen++;
 	if (ev->kind != HT_EV_UNFREE) {

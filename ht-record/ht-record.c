@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ht-record/attach.h"
@@ -14,13 +16,15 @@
 #include "ht-record/statistics.h"
 #include "ht-record/sink.h"
 #include "libht/mem.h"
+#include "libht/num.h"
 #include "libht/opt.h"
 #include "libht/str.h"
+#include "libht/weight.h"
 
 static const char usage[] =
     "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
     "                 [--addresses] [--lossy] [--unwind NAME]\n"
-    "                 [--delay TIME] [--follow]\n"
+    "                 [--delay TIME] [--follow] [--sample BYTES]\n"
     "                 PROGRAM [ARG...]\n"
     "       ht-record -p PID [--duration TIME] [OPTION...]\n"
     "\n"
@@ -34,6 +38,8 @@ static const char usage[] =
     "      --duration TIME how long to record it (s, unless ms, m or h is\n"
     "                      said)\n"
     "      --follow        record children too, each into a file of its own\n"
+    "      --sample BYTES  record one block for so many bytes, on average:\n"
+    "                      all numbers become estimates\n"
     "      --delay TIME    how long to wait before allocations are recorded\n"
     "  -q, --quiet         no statistics at the end\n"
     "      --buffer SIZE   of the ring to the program (default 16M)\n"
@@ -93,7 +99,8 @@ parse(struct options *o, int argc, char *argv[])
 		UNWIND,
 		DURATION,
 		DELAY,
-		FOLLOW
+		FOLLOW,
+		SAMPLE
 	};
 	static const struct ht_opt table[] = {
 	    {"output", 'o', true},
@@ -101,6 +108,7 @@ parse(struct options *o, int argc, char *argv[])
 	    {"duration", DURATION, true},
 	    {"delay", DELAY, true},
 	    {"follow", FOLLOW, false},
+	    {"sample", SAMPLE, true},
 	    {"quiet", 'q', false},
 	    {"buffer", BUFFER, true},
 	    {"interval", INTERVAL, true},
@@ -133,6 +141,9 @@ parse(struct options *o, int argc, char *argv[])
 			o->job.delay_ms = seconds(&opts);
 		else if (c == FOLLOW)
 			o->follow = true;
+		else if (c == SAMPLE)
+			o->job.ring.sample = ht_opt_num(
+			    &opts, HT_UNIT_SIZE, HT_SAMPLE_MIN, HT_SAMPLE_MAX);
 		else if (c == BUFFER)
 			o->job.ring.buffer = ht_opt_num(
 			    &opts, HT_UNIT_SIZE, 64 << 10, UINT64_C(16) << 30);
@@ -163,6 +174,21 @@ parse(struct options *o, int argc, char *argv[])
 	if (!o->job.pid && opts.index >= argc)
 		ht_opt_fail(&opts, "no program is named");
 	o->job.program = argv + opts.index;
+}
+
+/* Of the samples; tests want to know it. */
+static uint64_t
+seed(void)
+{
+	const char *wanted = getenv("HT_SEED");
+	uint64_t n = 0;
+
+	if (wanted &&
+	    ht_num_parse(wanted, HT_UNIT_NONE, 0, UINT64_MAX, &n) == 0)
+		return n;
+	if (getrandom(&n, sizeof n, 0) != sizeof n)
+		n = (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);
+	return n;
 }
 
 /* A file of the same installation, beside ht-record: to be freed. */
@@ -279,6 +305,7 @@ main(int argc, char *argv[])
 	if (o.job.pid && ht_attach_other_root(o.job.pid))
 		snprintf(sink.sysroot, sizeof sink.sysroot, "/proc/%d/root",
 		    (int)o.job.pid);
+	o.job.ring.seed = seed();
 	if (getenv("HT_VERIFY") && *getenv("HT_VERIFY") == '1')
 		o.job.ring.flags |= HT_RING_VERIFY;
 	if (getenv("HT_UNPROVED") && *getenv("HT_UNPROVED") == '1')

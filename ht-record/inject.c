@@ -656,7 +656,7 @@ patch(struct work *w, bool *failed)
 {
 	struct ht_head *h = &w->t.head;
 	struct ht_wanted wanted = {0};
-	uint32_t on = 1;
+	uint32_t on = w->in->ring->sample ? HT_SAMPLING_NESTED : HT_ON;
 	uint64_t generation = 0;
 
 	*failed = true;

@@ -8,6 +8,7 @@
  *   modules          the loaded objects, and a heap of bytes for their names
  *   frames           code addresses, each with its module
  *   nodes            the tree of stacks
+ *   sampled blocks   with --sample: which of the live blocks are
  *
  * Every area is sparse: pages nobody touched cost nothing. Index 0 of frames
  * and nodes is none.
@@ -50,9 +51,11 @@ struct ht_rec {
 enum ht_rec_kind {
 	HT_REC_NONE = 0,     /* never published: a slot nobody wrote yet */
 	HT_REC_ALLOC,	     /* pointer, size, stack */
-	HT_REC_FREE,	     /* pointer */
-	HT_REC_REALLOC,	     /* intent: the old pointer, before the call */
-	HT_REC_REALLOC_DONE, /* the new pointer, size, stack */
+	HT_REC_FREE,	     /* pointer; size: HT_FREE_* */
+	HT_REC_REALLOC,	     /* intent: the old pointer, before the call;
+			      * size: HT_FREE_* */
+	HT_REC_REALLOC_DONE, /* the new pointer, size, stack; pointer 0: the
+			      * new block is not sampled */
 	HT_REC_REALLOC_FAIL, /* the old pointer again: it lives on */
 	HT_REC_TICK,	     /* pointer: ms since the start */
 	HT_REC_LOST,	     /* pointer: events dropped before this one */
@@ -63,6 +66,10 @@ enum ht_rec_kind {
 	HT_REC_MARK,	  /* pointer: which ring->mark has its text; size */
 	HT_REC_RECORDING, /* pointer: 0 allocations pause, 1 they go on */
 };
+
+/* In the size of a free. With --sample the events between two records of a
+ * thread are not seen; so it says whether there were none. */
+enum { HT_FREE_PLAIN = 0, HT_FREE_NOT_NEXT = 1 };
 
 #define HT_STACK_BITS  28
 #define HT_SIZE_BITS   24
@@ -193,6 +200,21 @@ struct ht_node {
 	uint32_t pad;
 };
 
+/*
+ * The live blocks that are sampled: a hash trie like the frames', of their
+ * addresses. A node whose block is freed stays where it is, with address 0, for
+ * the next block whose way leads there. In front of it is a filter of bytes,
+ * each a count of the sampled blocks whose addresses fall to it: where that is
+ * 0 a free need not look further. A count that was 255 stays.
+ */
+struct ht_sampled {
+	_Atomic uint64_t address; /* 0: none */
+	_Atomic uint32_t next[4];
+};
+
+#define HT_SAMPLED_HEADS 16
+#define HT_FILTER_BITS	 16
+
 #define HT_ROOT	    1u
 #define HT_ROOT_CUT 2u
 
@@ -231,6 +253,12 @@ struct ht_ring {
 	uint64_t size;	    /* of the whole mapping, bytes */
 	/* Offsets of the areas, bytes, page-aligned, ascending. */
 	uint64_t records_at, heads_at, modules_at, heap_at, frames_at, nodes_at;
+	/* Mean bytes between samples, 0: every block is recorded, and the next
+	 * three areas are not there. */
+	uint64_t sample;
+	uint64_t seed; /* of the threads' random numbers */
+	uint64_t filter_at, sampled_heads_at, sampled_at;
+	uint32_t sampled_max; /* nodes of sampled blocks that fit */
 
 	/* The recorder's, read by the program with every record. */
 	_Alignas(64) _Atomic uint64_t tail; /* records consumed */
@@ -259,6 +287,7 @@ struct ht_ring {
 	_Atomic uint32_t modules; /* modules handed out */
 	_Atomic uint32_t heap;	  /* bytes of the module heap handed out */
 	_Atomic uint32_t frames;  /* frames handed out */
+	_Atomic uint32_t sampled; /* nodes of sampled blocks handed out */
 	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
 	uint32_t exe, exe_len; /* its path, in the module heap */
 	/* The names of the kinds from HT_KIND_NAMED on: offset in the module
@@ -286,6 +315,16 @@ enum {
 enum {
 	HT_ALLOCATOR_WITHIN = 1,   /* in the executable itself */
 	HT_ALLOCATOR_ELSEWHERE = 2 /* in a library */
+};
+
+/* What the word of the program that says "recording" says (ht_live.on). */
+enum ht_on {
+	HT_OFF = 0,
+	HT_ON = 1, /* every block; of all that record this bit is set */
+	HT_NOT_STARTED = 2,
+	HT_SAMPLES = 4, /* a bit of the next two */
+	HT_SAMPLING = HT_ON | HT_SAMPLES,
+	HT_SAMPLING_NESTED = HT_SAMPLING | 8 /* malloc may call a hook */
 };
 
 /* control */

@@ -15,6 +15,8 @@
 #define FRAME_MIN (1u << 14)
 #define NODE_MAX  (1u << 26)
 #define NODE_MIN  (1u << 16)
+/* As many as nodes, so that it is halved with them. */
+#define SAMPLED_MAX NODE_MAX
 
 static uint64_t
 page_up(uint64_t n)
@@ -40,6 +42,15 @@ lay_out(struct ht_ring *r)
 	at += sizeof(struct ht_frame) * (uint64_t)r->frame_max;
 	r->nodes_at = at;
 	at += sizeof(struct ht_node) * (uint64_t)r->node_max;
+	if (r->sample) {
+		r->filter_at = at;
+		at += UINT64_C(1) << HT_FILTER_BITS;
+		r->sampled_heads_at = at;
+		at += sizeof(uint32_t) << HT_SAMPLED_HEADS;
+		r->sampled_at = at;
+		at += page_up(
+		    sizeof(struct ht_sampled) * (uint64_t)r->sampled_max);
+	}
 	r->size = at;
 }
 
@@ -48,6 +59,7 @@ lay_out(struct ht_ring *r)
 static void
 plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
 {
+	static _Atomic uint64_t rings;
 	struct rlimit as;
 	uint64_t most = UINT64_MAX;
 
@@ -57,11 +69,16 @@ plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
 	r->frame_max = FRAME_MAX;
 	r->node_max = NODE_MAX;
 	r->heap_size = HEAP_MAX;
+	r->sample = o->sample;
+	/* Of one program's images and children no two are alike. */
+	r->seed = o->seed + atomic_fetch_add(&rings, 1);
+	r->sampled_max = SAMPLED_MAX;
 	while ((sizeof(struct ht_rec) << r->shift) < o->buffer)
 		r->shift++;
 	lay_out(r);
 	while (r->size > most && r->node_max > NODE_MIN) {
 		r->node_max /= 2;
+		r->sampled_max /= 2;
 		if (r->frame_max > FRAME_MIN)
 			r->frame_max /= 2;
 		if (r->heap_size > HEAP_MIN)
@@ -72,6 +89,7 @@ plan_ring(struct ht_ring *r, const struct ht_ring_options *o)
 	/* Index 0 is none; the two roots are there from the start. */
 	atomic_init(&r->frames, 1);
 	atomic_init(&r->modules, 1);
+	atomic_init(&r->sampled, 1);
 	atomic_init(&r->nodes, HT_ROOT_CUT + 1);
 	r->version = HT_RING_VERSION;
 	r->magic = HT_RING_MAGIC;

@@ -9,6 +9,8 @@
 struct ht_ring_options {
 	uint64_t buffer; /* bytes of records, rounded up to a power of two */
 	uint32_t flags;	 /* HT_RING_* */
+	uint64_t sample; /* mean bytes between samples; 0: all blocks */
+	uint64_t seed;	 /* of which; another one for each ring */
 	int pid;	 /* whose address space has to hold it; 0: ours */
 };
 

@@ -39,6 +39,41 @@ how_it_ended(
 		    WEXITSTATUS(r->status), took.s);
 }
 
+/* The same where they are estimates. */
+static void
+estimates(struct ht_str *text, const struct ht_trace_stats *s)
+{
+	const struct {
+		const char *name, *at;
+		struct ht_fmt number, half;
+	} row[] = {
+	    {"allocations", NULL, ht_fmt_count(s->allocations),
+		ht_fmt_count(ht_weight_95_blocks(s->all.blocks_var))},
+	    {"temporary", NULL, ht_fmt_count(s->temporary),
+		ht_fmt_count(ht_weight_95_blocks(s->temporarily.blocks_var))},
+	    {"leaked", NULL, ht_fmt_bytes(s->leaked),
+		ht_fmt_bytes(ht_weight_95(s->live.bytes_var))},
+	    {"peak", ht_fmt_ms(s->peak_ms).s, ht_fmt_bytes(s->peak),
+		ht_fmt_bytes(ht_weight_95(s->at_peak.bytes_var))},
+	};
+	int w = 0;
+
+	ht_str_addf(text,
+	    "\n  estimated from one block in %s:", ht_fmt_binary(s->sampled).s);
+	for (size_t i = 0; i < HT_LEN(row); i++)
+		w = (int)strlen(row[i].number.s) > w
+			? (int)strlen(row[i].number.s)
+			: w;
+	for (size_t i = 0; i < HT_LEN(row); i++) {
+		ht_str_addf(text, "\n  %-11s %*s ± %s", row[i].name, w,
+		    row[i].number.s, row[i].half.s);
+		if (row[i].at)
+			ht_str_addf(text, " at %s", row[i].at);
+	}
+	if (s->peak_rss)
+		ht_str_addf(text, ", peak RSS %s", ht_fmt_bytes(s->peak_rss).s);
+}
+
 /* The numbers, in columns that hold whatever their size. */
 static void
 numbers(struct ht_str *text, const struct ht_trace_stats *s)
@@ -163,7 +198,10 @@ ht_report(const struct ht_job_result *r, const char *program,
 		ht_str_addf(&text,
 		    "\nrecorded for %s only, then the output was closed:",
 		    ht_fmt_ms(r->stats.ms).s);
-	numbers(&text, &r->stats);
+	if (r->stats.sampled)
+		estimates(&text, &r->stats);
+	else
+		numbers(&text, &r->stats);
 	attached(&text, r);
 	verification(&text, r);
 	next_step(&text, sink);

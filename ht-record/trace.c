@@ -78,6 +78,7 @@ ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
 	t->ring = ring;
 	t->options = *o;
 	t->pid = pid;
+	t->stats.sampled = ring->sample;
 	no_last(&t->heap);
 	ht_blocks_init(&t->heap.blocks);
 	t->kind[HT_KIND_HEAP] = &t->heap;
@@ -193,6 +194,8 @@ ht_trace_begin(struct ht_trace *t, char *const argv[])
 	    (uint64_t)time(NULL));
 	if (t->options.attached)
 		ht_evwrite_attached(t->out);
+	if (t->ring->sample)
+		ht_evwrite_sampled(t->out, t->ring->sample);
 }
 
 /* Many may come at once: they are told of together. */
@@ -282,6 +285,96 @@ how_temporary(bool temporary, bool rule)
 				 : HT_TEMP_NO;
 }
 
+/* ---- estimates -------------------------------------------------------- */
+
+static void
+tally(struct ht_tally *to, const struct ht_weight *w, bool more)
+{
+	if (more) {
+		to->blocks += w->blocks;
+		to->blocks_var += w->blocks_var;
+		to->bytes_var += w->bytes_var;
+	} else {
+		to->blocks -= w->blocks;
+		to->blocks_var -= w->blocks_var;
+		to->bytes_var -= w->bytes_var;
+	}
+}
+
+static void
+whole_numbers(struct ht_trace_stats *s)
+{
+	s->allocations = (uint64_t)(s->all.blocks >> 32);
+	s->temporary = (uint64_t)(s->temporarily.blocks >> 32);
+	s->leaked_blocks = (uint64_t)(s->live.blocks >> 32);
+}
+
+/* ---- the numbers of the end ------------------------------------------- */
+
+static void
+count_born(struct ht_trace_stats *s, uint64_t size)
+{
+	struct ht_weight w;
+
+	if (ht_likely(!s->sampled)) {
+		s->allocations++;
+		s->leaked += size;
+		s->leaked_blocks++;
+	} else {
+		w = ht_weight(size, s->sampled);
+		tally(&s->all, &w, true);
+		tally(&s->live, &w, true);
+		s->leaked += w.bytes;
+		whole_numbers(s);
+	}
+	if (s->leaked > s->peak) {
+		s->peak = s->leaked;
+		s->peak_ms = s->ms;
+		s->at_peak = s->live;
+	}
+}
+
+static void
+count_dead(struct ht_trace_stats *s, uint64_t size, bool temporary)
+{
+	struct ht_weight w;
+
+	if (ht_likely(!s->sampled)) {
+		s->leaked -= size;
+		s->leaked_blocks--;
+		s->temporary += temporary;
+		return;
+	}
+	w = ht_weight(size, s->sampled);
+	tally(&s->live, &w, false);
+	if (temporary)
+		tally(&s->temporarily, &w, true);
+	s->leaked -= w.bytes;
+	whole_numbers(s);
+}
+
+/* It is not dead, and lives as if it had never been. */
+static void
+count_undead(struct ht_trace_stats *s, uint64_t size, bool temporary)
+{
+	struct ht_weight w;
+
+	if (ht_likely(!s->sampled)) {
+		s->leaked += size;
+		s->leaked_blocks++;
+		s->temporary -= temporary;
+		return;
+	}
+	w = ht_weight(size, s->sampled);
+	tally(&s->live, &w, true);
+	if (temporary)
+		tally(&s->temporarily, &w, false);
+	s->leaked += w.bytes;
+	whole_numbers(s);
+}
+
+/* ---- blocks ----------------------------------------------------------- */
+
 static void
 block_dies(
     struct ht_trace *t, struct ht_block b, uint64_t address, uint32_t thread)
@@ -291,11 +384,8 @@ block_dies(
 			 thread == c->thread;
 	bool rule = t->last_plus == b.cls + 1;
 
-	if (c->kind == HT_KIND_HEAP) {
-		t->stats.leaked -= c->size;
-		t->stats.leaked_blocks--;
-		t->stats.temporary += temporary;
-	}
+	if (c->kind == HT_KIND_HEAP)
+		count_dead(&t->stats, c->size, temporary);
 	ht_evwrite_free(t->out, b.cls, t->stats.ms - b.birth,
 	    thread == c->thread ? 0 : thread, how_temporary(temporary, rule),
 	    shown(t, address));
@@ -323,15 +413,8 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 	ht_evwrite_alloc(t->out, b.cls, shown(t, address));
 	t->last_plus = b.cls + 1;
 	k->last[thread] = address;
-	if (c->kind != HT_KIND_HEAP)
-		return;
-	t->stats.allocations++;
-	t->stats.leaked += c->size;
-	t->stats.leaked_blocks++;
-	if (t->stats.leaked > t->stats.peak) {
-		t->stats.peak = t->stats.leaked;
-		t->stats.peak_ms = t->stats.ms;
-	}
+	if (c->kind == HT_KIND_HEAP)
+		count_born(&t->stats, c->size);
 }
 
 /* True if a block died; *b is what it was. */
@@ -354,7 +437,7 @@ on_intent(struct ht_trace *t, struct kind *k, uint64_t address, uint32_t slot,
     enum ht_rec_kind result)
 {
 	uint32_t thread = ht_names_thread(&t->names, t->out, slot);
-	uint64_t temporary = t->stats.temporary;
+	ht_wide temporary = t->stats.temporary + t->stats.temporarily.blocks;
 	struct intent *i;
 	struct ht_block b;
 
@@ -364,8 +447,9 @@ on_intent(struct ht_trace *t, struct kind *k, uint64_t address, uint32_t slot,
 	    slot == HT_THREAD_MAX) /* shared by many: whose is the next? */
 		return;
 	i = ht_malloc(sizeof *i);
-	*i = (struct intent){
-	    slot, t->stats.temporary > temporary, address, b, t->intents};
+	*i = (struct intent){slot,
+	    t->stats.temporary + t->stats.temporarily.blocks > temporary,
+	    address, b, t->intents};
 	t->intents = i;
 }
 
@@ -379,11 +463,8 @@ undo(struct ht_trace *t, const struct intent *i)
 	ht_evwrite_unfree(t->out, i->block.cls, shown(t, i->address));
 	t->last_plus = 0;
 	ht_blocks_put(&kind_of(t, c->kind)->blocks, i->address, i->block, &old);
-	if (c->kind != HT_KIND_HEAP)
-		return;
-	t->stats.temporary -= i->temporary;
-	t->stats.leaked += c->size;
-	t->stats.leaked_blocks++;
+	if (c->kind == HT_KIND_HEAP)
+		count_undead(&t->stats, c->size, i->temporary);
 }
 
 /* The address in full: its high bits may travel in the stack. */
@@ -438,6 +519,18 @@ settle_intent(struct ht_trace *t, const struct ht_rec *rec)
 	}
 }
 
+/* What the thread did between two samples is told by the next free. */
+static void
+note_unsampled(struct ht_trace *t, const struct ht_rec *rec)
+{
+	enum ht_rec_kind kind = ht_rec_kind(rec->w1);
+
+	if ((kind == HT_REC_FREE || kind == HT_REC_REALLOC) &&
+	    ht_rec_size(rec) == HT_FREE_NOT_NEXT)
+		t->heap.last[ht_names_thread(
+		    &t->names, t->out, ht_rec_thread(rec))] = NOBODY;
+}
+
 void
 ht_trace_record(
     struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
@@ -445,13 +538,15 @@ ht_trace_record(
 	uint32_t slot = ht_rec_thread(rec), thread;
 	struct ht_block gone;
 
+	if (t->stats.sampled)
+		note_unsampled(t, rec);
 	switch (ht_rec_kind(rec->w1)) {
 	case HT_REC_REALLOC_DONE:
 		settle_intent(t, rec);
 		/* fall through */
 	case HT_REC_ALLOC:
 		thread = ht_names_thread(&t->names, t->out, slot);
-		if (is_paused(t))
+		if (is_paused(t) || ht_rec_ptr(rec) == 0)
 			kind_in(t, rec)->last[thread] = NOBODY;
 		else
 			block_is_born(t, rec, thread);
@@ -571,7 +666,8 @@ ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n)
 	char *p;
 	size_t i;
 
-	if (t->options.addresses || t->intents || is_paused(t))
+	if (t->options.addresses || t->intents || is_paused(t) ||
+	    t->stats.sampled)
 		return 0;
 	ht_out_need(t->out, n * HT_EVWRITE_FREE_MAX);
 	p = t->out->p;

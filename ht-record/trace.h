@@ -11,12 +11,20 @@
 #include "ht-record/ring.h"
 #include "libht/base.h"
 #include "libht/out.h"
+#include "libht/weight.h"
 
 struct ht_trace_options {
 	bool addresses;	      /* write the address of each block */
 	bool attached;	      /* it had begun before */
 	char *const *command; /* what was launched */
 	uint32_t parent;      /* its parent's pid; 0: as /proc says */
+};
+
+/* What sampled blocks stand for, and the variances of that: sums of what
+ * weight.h says of each. */
+struct ht_tally {
+	ht_wide blocks, blocks_var; /* both in 2^-32 */
+	ht_wide bytes_var;
 };
 
 struct ht_trace_stats {
@@ -26,6 +34,9 @@ struct ht_trace_stats {
 	uint64_t peak_rss;		/* bytes */
 	uint64_t lost, unseen, missed;	/* events; see #L #U #D */
 	uint64_t ms;			/* the latest time written */
+	/* With --sample these numbers are estimates; blocks that were: */
+	uint64_t sampled; /* mean bytes between samples, or 0 */
+	struct ht_tally all, temporarily, live, at_peak;
 };
 
 struct ht_trace;

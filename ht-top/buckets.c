@@ -4,20 +4,28 @@
 #include "ht-top/buckets.h"
 
 static void
-add(struct bucket *b, uint64_t blocks, uint64_t size, bool base)
+add(struct bucket *b, uint64_t recorded, const struct ht_prof_row *row,
+    bool base)
 {
-	uint64_t bytes = ht_times(blocks, size);
+	struct ht_weight w = ht_weight(row->size, row->sampled);
+	uint32_t rest;
+	uint64_t blocks = ht_weight_times(recorded, &w, &rest);
+	uint64_t bytes = ht_times(recorded, w.bytes);
 
-	ht_plus(base ? &b->base_blocks : &b->blocks, blocks);
-	ht_plus(base ? &b->base_bytes : &b->bytes, bytes);
+	if (base) {
+		ht_plus_rest(&b->base_blocks, &b->base_rest, blocks, rest);
+		ht_plus(&b->base_bytes, bytes);
+	} else {
+		ht_plus_rest(&b->blocks, &b->rest, blocks, rest);
+		ht_plus(&b->bytes, bytes);
+	}
 }
 
 static void
 add_size(struct buckets *b, const struct ht_prof_row *row, bool base)
 {
-	add(&b->bucket[ht_hist_bucket(row->size)], row->allocs, row->size,
-	    base);
-	add(&b->total, row->allocs, row->size, base);
+	add(&b->bucket[ht_hist_bucket(row->size)], row->allocs, row, base);
+	add(&b->total, row->allocs, row, base);
 }
 
 static void
@@ -27,14 +35,14 @@ add_lives(struct buckets *b, const struct ht_prof_row *row, bool base)
 	uint64_t known = ht_hist_total(&row->life);
 	unsigned i;
 
-	add(&b->total, row->allocs, row->size, base);
-	add(&b->never, row->leaked, row->size, base);
+	add(&b->total, row->allocs, row, base);
+	add(&b->never, row->leaked, row, base);
 	if (freed > known)
-		add(&b->unknown, freed - known, row->size, base);
-	add(&b->bucket[0], row->life.zeros, row->size, base);
+		add(&b->unknown, freed - known, row, base);
+	add(&b->bucket[0], row->life.zeros, row, base);
 	for (i = 0; i < row->life.n; i++)
-		add(&b->bucket[row->life.first + i], row->life.count[i],
-		    row->size, base);
+		add(&b->bucket[row->life.first + i], row->life.count[i], row,
+		    base);
 }
 
 static void

@@ -10,6 +10,7 @@
 struct bucket {
 	uint64_t blocks, bytes;		  /* of the later profile */
 	uint64_t base_blocks, base_bytes; /* of the base */
+	uint32_t rest, base_rest;	  /* of blocks, in 2^-32 */
 };
 
 struct buckets {

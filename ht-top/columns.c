@@ -100,6 +100,10 @@ cost_text(const struct columns *c, const struct line *line)
 static struct ht_fmt
 other_text(const struct columns *c, const struct line *line)
 {
+	if (c->halves)
+		return amount_text(
+		    (struct amount){half_of(c->sort, &line->costs), false},
+		    c->l->unit, false);
 	return amount_text(line->other, c->tree ? c->l->unit : c->l->other_unit,
 	    c->r->base != NULL);
 }
@@ -136,6 +140,7 @@ columns_init(struct columns *c, const struct report *r, enum cost sort)
 	    .l = layout_of(r, sort)};
 	c->cost_width = wider(c->l->unit == UNIT_COUNT ? 0 : 8, c->l->head);
 	c->percent_width = 5;
+	c->halves = is_estimated(r) && !c->tree && sort != COST_LIFETIME;
 	c->other_width = c->tree
 			     ? wider(c->l->unit == UNIT_COUNT ? 0 : 8, "self")
 			     : wider(c->l->other_unit == UNIT_COUNT ? 0 : 8,
@@ -252,7 +257,9 @@ columns_ready(struct columns *c, const char *title)
 	put_right(c, c->cost_width, INK_NONE, c->l->head);
 	put_right(c, c->percent_width + 1, INK_NONE, "%");
 	put_right(c, c->other_width + 1, INK_NONE,
-	    c->tree ? "self" : c->l->other_head);
+	    c->halves ? "\xc2\xb1 95 %"
+	    : c->tree ? "self"
+		      : c->l->other_head);
 	ht_out_printf(c->r->out, "  by\n");
 	c->name_at = (size_t)(c->cost_width + 1 + c->percent_width + 1 +
 			      c->other_width + 2);

@@ -27,6 +27,8 @@ struct columns {
 	const struct layout *l;
 	enum cost sort;
 	enum ht_by by;
+	/* Of estimates: the other number is half the interval. */
+	bool halves;
 	bool tree; /* the other number is the node's own cost */
 	int cost_width, percent_width, other_width;
 	size_t name_at;	 /* the column where names begin */

@@ -41,6 +41,50 @@ field_of(size_t i, const struct costs *c)
 	return amount_between(base, later);
 }
 
+static const struct {
+	const char *name;
+	size_t at;
+	bool blocks;
+} halves[] = {
+    {"calls_95", offsetof(struct ht_variances, allocs), true},
+    {"total_95", offsetof(struct ht_variances, bytes), false},
+    {"temporary_95", offsetof(struct ht_variances, temporary), true},
+    {"leaked_95", offsetof(struct ht_variances, leaked), false},
+    {"leaked_blocks_95", offsetof(struct ht_variances, leaked_blocks), true},
+    {"peak_95", offsetof(struct ht_variances, peak), false},
+    {"peak_blocks_95", offsetof(struct ht_variances, peak_blocks), true},
+};
+
+const char *
+half_name(size_t i)
+{
+	return i < HT_LEN(halves) ? halves[i].name : NULL;
+}
+
+uint64_t
+half_field(size_t i, const struct costs *c)
+{
+	ht_wide a, b;
+
+	memcpy(&a, (const char *)&c->sum.variance + halves[i].at, sizeof a);
+	memcpy(&b, (const char *)&c->base.variance + halves[i].at, sizeof b);
+	if (__builtin_add_overflow(a, b, &a))
+		a = ~(ht_wide)0;
+	return halves[i].blocks ? ht_weight_95_blocks(a) : ht_weight_95(a);
+}
+
+uint64_t
+half_of(enum cost cost, const struct costs *c)
+{
+	static const size_t field[COSTS] = {[COST_PEAK] = 5,
+	    [COST_CALLS] = 0,
+	    [COST_TEMPORARY] = 2,
+	    [COST_LEAKED] = 3,
+	    [COST_TOTAL] = 1};
+
+	return cost == COST_LIFETIME ? 0 : half_field(field[cost], c);
+}
+
 uint64_t
 cost_of(enum cost cost, const struct ht_sum *sum)
 {

@@ -53,4 +53,11 @@ extern const size_t field_count;
 const char *field_name(size_t i);
 struct amount field_of(size_t i, const struct costs *c);
 
+/* Half the width of the 95 % interval of a cost, or of field i (half_name;
+ * NULL: no more); of a difference, whose sides err independently, that of both.
+ */
+uint64_t half_of(enum cost cost, const struct costs *c);
+const char *half_name(size_t i);
+uint64_t half_field(size_t i, const struct costs *c);
+
 #endif

@@ -32,6 +32,8 @@ put_costs(struct ht_json *j, const struct costs *c)
 
 		ht_json_int(j, field_name(i), a.minus, a.n);
 	}
+	for (i = 0; c->sum.estimate + c->base.estimate && half_name(i); i++)
+		ht_json_uint(j, half_name(i), half_field(i, c));
 }
 
 /* What of a place is known. */
@@ -288,6 +290,8 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 		    ht_intern_len(&p->text, p->origin->command));
 	ht_json_uint(j, "traces", p->traces);
 	for (i = 0; (name = total_field(p, i, &v)) != NULL; i++)
+		ht_json_uint(j, name, v);
+	for (i = 0; (name = total_half(p, i, &v)) != NULL; i++)
 		ht_json_uint(j, name, v);
 	ht_json_uint(j, "truncated", p->truncated);
 	ht_json_uint(j, "attached", p->attached);

@@ -240,11 +240,7 @@ put_notices(const struct report *r, const struct ht_prof *p)
 		ht_out_printf(r->out,
 		    "recorded from the middle on: earlier blocks do not"
 		    " count\n");
-	if (p->sampled)
-		ht_out_printf(r->out, "sampled: not every block is recorded\n");
 }
-
-/* --- totals ------------------------------------------------------------- */
 
 /* Adds an item to the header's line, or begins the next one. */
 static void
@@ -259,6 +255,62 @@ put_item(const struct report *r, size_t *column, const char *item)
 	ht_out_printf(r->out, "%s%s", *column ? " " DOT " " : "", item);
 	*column += n + (*column ? 3 : 0);
 }
+
+/* How many bytes there are to a sample: of all rows. */
+static void
+put_rates(const struct report *r, const struct ht_prof *p)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+	size_t i;
+
+	for (i = 0; i < p->nrow; i++) {
+		uint64_t rate = p->row[i].sampled;
+
+		if (rate) {
+			least = rate < least ? rate : least;
+			most = rate > most ? rate : most;
+		}
+	}
+	if (most == 0)
+		return;
+	ht_out_printf(r->out, " from one block in %s", ht_fmt_binary(least).s);
+	if (most != least)
+		ht_out_printf(r->out, " to %s", ht_fmt_binary(most).s);
+}
+
+/* The totals of sampled traces, with 95 % intervals. */
+static void
+put_estimates(const struct report *r, const struct ht_prof *p)
+{
+	const struct ht_sum *s = &p->sum;
+	const struct ht_variances *v = &s->variance;
+	const struct {
+		const char *name;
+		struct ht_fmt half;
+	} item[] = {
+	    {"allocations", ht_fmt_count(ht_weight_95_blocks(v->allocs))},
+	    {"temporary", ht_fmt_count(ht_weight_95_blocks(v->temporary))},
+	    {"asked for", ht_fmt_bytes(ht_weight_95(v->bytes))},
+	    {"peak", ht_fmt_bytes(ht_weight_95(v->peak))},
+	    {"leaked", ht_fmt_bytes(ht_weight_95(v->leaked))},
+	};
+	size_t i, column = 0;
+	char text[160];
+
+	if (!p->sampled)
+		return;
+	put_ink(r, INK_WARNING, "ESTIMATED");
+	put_rates(r, p);
+	ht_out_printf(r->out, ", the peak's moment too. 95 %% intervals:\n");
+	for (i = 0; i < HT_LEN(item); i++) {
+		snprintf(text, sizeof text, "%s \xc2\xb1 %s", item[i].name,
+		    item[i].half.s);
+		put_item(r, &column, text);
+	}
+	ht_out_char(r->out, '\n');
+}
+
+/* --- totals ------------------------------------------------------------- */
 
 static void
 put_leaked(const struct report *r, size_t *column)
@@ -357,10 +409,12 @@ print_header(const struct report *r)
 		put_what(r, r->base, "against ");
 		put_comparison(r);
 		put_notices(r, r->base);
+		put_estimates(r, r->base);
 	} else {
 		put_numbers_of(r, r->later);
 	}
 	put_notices(r, r->later);
+	put_estimates(r, r->later);
 	put_marks(r);
 	put_window(r);
 	put_filters(r);
@@ -401,6 +455,36 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	return field[i].name;
 }
 
+bool
+is_estimated(const struct report *r)
+{
+	return r->later->sampled || (r->base && r->base->sampled);
+}
+
+const char *
+total_half(const struct ht_prof *p, size_t i, uint64_t *half)
+{
+	const struct ht_variances *v = &p->sum.variance;
+	const struct {
+		const char *name;
+		ht_wide variance;
+		bool blocks;
+	} field[] = {
+	    {"allocations_95", v->allocs, true},
+	    {"temporary_95", v->temporary, true},
+	    {"leaked_95", v->leaked, false},
+	    {"leaked_blocks_95", v->leaked_blocks, true},
+	    {"total_bytes_95", v->bytes, false},
+	    {"peak_95", v->peak, false},
+	};
+
+	if (!p->sampled || i >= HT_LEN(field))
+		return NULL;
+	*half = field[i].blocks ? ht_weight_95_blocks(field[i].variance)
+				: ht_weight_95(field[i].variance);
+	return field[i].name;
+}
+
 void
 print_totals(const struct report *r)
 {
@@ -417,4 +501,8 @@ print_totals(const struct report *r)
 		ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n", name,
 		    a.minus ? "-" : "", a.n);
 	}
+	if (r->base)
+		return;
+	for (i = 0; (name = total_half(r->later, i, &v)) != NULL; i++)
+		ht_out_printf(r->out, "%s\t%" PRIu64 "\n", name, v);
 }

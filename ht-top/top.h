@@ -61,6 +61,10 @@ const char *total_field(const struct ht_prof *p, size_t i, uint64_t *value);
 /* Kinds of allocations that the report leaves out because none was asked for,
  * sorted by name; an array that is the caller's, of so many. */
 size_t kinds_left_out(const struct report *r, uint32_t **kind);
+/* Of sampled traces also half the widths of 95 % intervals. */
+const char *total_half(const struct ht_prof *p, size_t i, uint64_t *half);
+/* Whether anything in the report is an estimate. */
+bool is_estimated(const struct report *r);
 void print_header(const struct report *r);
 void print_sections(const struct report *r);
 void print_trees(const struct report *r);

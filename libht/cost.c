@@ -5,6 +5,49 @@
 #include "libht/cost.h"
 #include "libht/mem.h"
 
+void
+ht_plus_rest(uint64_t *to, uint32_t *rest, uint64_t whole, uint32_t more)
+{
+	*rest += more;
+	ht_plus(to, whole);
+	ht_plus(to, *rest < more);
+}
+
+static void
+minus_rest(uint64_t *to, uint32_t *rest, uint64_t whole, uint32_t less)
+{
+	*to -= whole + (*rest < less);
+	*rest -= less;
+}
+
+uint64_t
+ht_cost_bytes(const struct ht_cost *k, const struct ht_class *c)
+{
+	return ht_weight(c->size, k->sampled).bytes;
+}
+
+void
+ht_cost_count(struct ht_cost *k, const struct ht_class *c)
+{
+	uint64_t w = ht_weight(c->size, k->sampled).blocks;
+
+	ht_plus_rest(&k->allocs, &k->allocs_rest, w >> 32, (uint32_t)w);
+}
+
+void
+ht_cost_temporary(struct ht_cost *k, struct ht_class *c, int by)
+{
+	uint64_t w = ht_weight(c->size, k->sampled).blocks;
+
+	c->temporary += (uint64_t)by;
+	if (by > 0)
+		ht_plus_rest(
+		    &k->temporary, &k->temporary_rest, w >> 32, (uint32_t)w);
+	else if (by < 0)
+		minus_rest(
+		    &k->temporary, &k->temporary_rest, w >> 32, (uint32_t)w);
+}
+
 static uint64_t
 frees(const struct ht_class *c)
 {
@@ -177,6 +220,7 @@ ht_cost_restart(struct ht_cost *k, const struct ht_tables *t)
 	k->high = k->peak = k->now;
 	k->peak_ms = k->ms;
 	k->allocs = k->temporary = k->series_allocs = k->series_temporary = 0;
+	k->allocs_rest = k->temporary_rest = 0;
 	k->epoch++;
 	ht_series_clear(&k->series);
 	forget_lives(k);
@@ -226,6 +270,66 @@ ht_times(uint64_t blocks, uint64_t size)
 	return __builtin_mul_overflow(blocks, size, &v) ? UINT64_MAX : v;
 }
 
+static void
+add_variance(ht_wide *to, ht_wide v)
+{
+	if (__builtin_add_overflow(*to, v, to))
+		*to = ~(ht_wide)0;
+}
+
+/* What only estimates have. */
+static void
+add_estimate(struct ht_sum *sum, const struct ht_sum *more)
+{
+	struct ht_rests *r = &sum->rest;
+	struct ht_variances *v = &sum->variance;
+
+	sum->estimate = true;
+	ht_plus_rest(&sum->allocs, &r->allocs, 0, more->rest.allocs);
+	ht_plus_rest(&sum->temporary, &r->temporary, 0, more->rest.temporary);
+	ht_plus_rest(&sum->leaked_blocks, &r->leaked_blocks, 0,
+	    more->rest.leaked_blocks);
+	ht_plus_rest(
+	    &sum->peak_blocks, &r->peak_blocks, 0, more->rest.peak_blocks);
+	ht_plus_rest(&sum->others, &r->others, 0, more->rest.others);
+	ht_plus_rest(&sum->age, &r->age, 0, more->rest.age);
+	add_variance(&v->allocs, more->variance.allocs);
+	add_variance(&v->bytes, more->variance.bytes);
+	add_variance(&v->temporary, more->variance.temporary);
+	add_variance(&v->leaked, more->variance.leaked);
+	add_variance(&v->leaked_blocks, more->variance.leaked_blocks);
+	add_variance(&v->peak, more->variance.peak);
+	add_variance(&v->peak_blocks, more->variance.peak_blocks);
+}
+
+static void
+stay_at_largest(uint64_t whole, uint32_t *rest, ht_wide *variance)
+{
+	if (whole != UINT64_MAX)
+		return;
+	if (rest)
+		*rest = UINT32_MAX;
+	if (variance)
+		*variance = ~(ht_wide)0;
+}
+
+void
+ht_sum_settle(struct ht_sum *s)
+{
+	struct ht_rests *r = &s->rest;
+	struct ht_variances *v = &s->variance;
+
+	stay_at_largest(s->allocs, &r->allocs, &v->allocs);
+	stay_at_largest(s->bytes, NULL, &v->bytes);
+	stay_at_largest(s->temporary, &r->temporary, &v->temporary);
+	stay_at_largest(s->leaked, NULL, &v->leaked);
+	stay_at_largest(s->leaked_blocks, &r->leaked_blocks, &v->leaked_blocks);
+	stay_at_largest(s->peak, NULL, &v->peak);
+	stay_at_largest(s->peak_blocks, &r->peak_blocks, &v->peak_blocks);
+	stay_at_largest(s->others, &r->others, NULL);
+	stay_at_largest(s->age, &r->age, NULL);
+}
+
 void
 ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 {
@@ -239,4 +343,8 @@ ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 	ht_plus(&sum->others, more->others);
 	ht_plus(&sum->age, more->age);
 	ht_plus(&sum->held, more->held);
+	if (more->estimate)
+		add_estimate(sum, more);
+	if (sum->estimate)
+		ht_sum_settle(sum);
 }

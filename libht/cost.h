@@ -11,6 +11,10 @@
  * Everything else, by stack, function, thread or size, is a sum over classes
  * (prof.h), so nothing else is done for each event. Only a free that tells the
  * block's age, or another thread, costs more: it is counted by them.
+ *
+ * In a trace that was sampled classes count the blocks that were recorded, and
+ * everything else here is an estimate (weight.h): what they stand for. So is
+ * the moment of the peak.
  */
 #ifndef HT_COST_H
 #define HT_COST_H
@@ -20,9 +24,12 @@
 #include "libht/hist.h"
 #include "libht/series.h"
 #include "libht/stack.h"
+#include "libht/weight.h"
 
 /* Sums and products that do not fit are the largest number. */
 void ht_plus(uint64_t *to, uint64_t v);
+/* The same of numbers with a rest, in 2^-32: blocks that samples stand for. */
+void ht_plus_rest(uint64_t *to, uint32_t *rest, uint64_t whole, uint32_t more);
 uint64_t ht_times(uint64_t blocks, uint64_t size);
 
 /* What only frees that say more than their class add to: no line of it is
@@ -52,6 +59,9 @@ struct ht_cost {
 	uint64_t allocs, temporary; /* blocks */
 	/* How many of these the series has. */
 	uint64_t series_allocs, series_temporary;
+	uint64_t sampled; /* mean bytes between samples, or 0 */
+	/* Of an estimate the rest of `allocs` and `temporary`, in 2^-32. */
+	uint32_t allocs_rest, temporary_rest;
 	struct ht_series series;
 	struct ht_life *life; /* of classes; may be shorter than their table */
 	size_t nlife;
@@ -72,6 +82,18 @@ ht_cost_high(struct ht_cost *k)
 	}
 }
 
+/* What a class's block stands for. */
+uint64_t ht_cost_bytes(const struct ht_cost *k, const struct ht_class *c);
+/* Counts an allocation, and adds to the temporary blocks, or takes away. */
+void ht_cost_count(struct ht_cost *k, const struct ht_class *c);
+void ht_cost_temporary(struct ht_cost *k, struct ht_class *c, int by);
+
+HT_HOT uint64_t
+ht_cost_size(const struct ht_cost *k, const struct ht_class *c)
+{
+	return ht_unlikely(k->sampled) ? ht_cost_bytes(k, c) : c->size;
+}
+
 /* `struct ht_cost k = {0}` is a new one. Each takes the class as the reader
  * left it, after the event. */
 HT_HOT void
@@ -84,9 +106,11 @@ ht_cost_touch(uint64_t epoch, struct ht_class *c, uint64_t live_before)
 HT_HOT void
 ht_cost_add(struct ht_cost *k, struct ht_class *c)
 {
+	uint64_t size = ht_cost_size(k, c);
+
 	ht_cost_touch(k->epoch, c, c->live - 1);
-	k->now += c->size;
-	if (ht_unlikely(k->now < c->size))
+	k->now += size;
+	if (ht_unlikely(k->now < size))
 		k->overflow = true;
 	if (ht_unlikely(k->now > k->high))
 		ht_cost_high(k);
@@ -96,14 +120,21 @@ HT_HOT void
 ht_cost_alloc(struct ht_cost *k, struct ht_class *c)
 {
 	ht_cost_add(k, c);
-	k->allocs++;
+	if (ht_unlikely(k->sampled))
+		ht_cost_count(k, c);
+	else
+		k->allocs++;
 }
 
 HT_HOT void
 ht_cost_free(struct ht_cost *k, struct ht_class *c, bool temporary)
 {
 	ht_cost_touch(k->epoch, c, c->live + 1);
-	k->now -= c->size;
+	k->now -= ht_cost_size(k, c);
+	if (ht_unlikely(k->sampled)) {
+		ht_cost_temporary(k, c, temporary);
+		return;
+	}
 	c->temporary += temporary;
 	k->temporary += temporary;
 }
@@ -114,6 +145,10 @@ static inline void
 ht_cost_unfree(struct ht_cost *k, struct ht_class *c, bool temporary)
 {
 	ht_cost_add(k, c);
+	if (ht_unlikely(k->sampled)) {
+		ht_cost_temporary(k, c, -(int)temporary);
+		return;
+	}
 	c->temporary -= temporary;
 	k->temporary -= temporary;
 }
@@ -172,6 +207,9 @@ ht_cost_event(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
 	case HT_EV_RSS:
 		ht_cost_rss(k, ht_times(ev->value, t->page_size));
 		break;
+	case HT_EV_SAMPLED:
+		k->sampled = ev->value;
+		break;
 	case HT_EV_ATTACHED:
 		ht_cost_reset(k, t);
 		break;
@@ -198,8 +236,21 @@ struct ht_sum {
 	/* How long blocks that were freed had lived, in block times ms and in
 	 * byte times ms: of each age the least of its power of two (hist.h). */
 	uint64_t age, held;
+	bool estimate; /* blocks were sampled */
+	/* Of estimates, the rest of those that are not bytes, in 2^-32. */
+	struct ht_rests {
+		uint32_t allocs, temporary, leaked_blocks, peak_blocks;
+		uint32_t others, age;
+	} rest;
+	/* And their variances; 0: exact. Those of blocks are in 2^-32. */
+	struct ht_variances {
+		ht_wide allocs, bytes, temporary, leaked, leaked_blocks, peak,
+		    peak_blocks;
+	} variance;
 };
 
+/* Of an estimate: where a number does not fit, all of it is the largest. */
+void ht_sum_settle(struct ht_sum *sum);
 void ht_sum_add(struct ht_sum *sum, const struct ht_sum *more);
 
 #endif

@@ -7,6 +7,7 @@
 #include "libht/mem.h"
 #include "libht/num.h"
 #include "libht/str.h"
+#include "libht/weight.h"
 
 /* No size of a block is larger: no address space holds one. */
 #define SIZE_LIMIT   ((uint64_t)1 << 56)
@@ -848,6 +849,23 @@ read_last(struct ht_evread *r, struct cursor *c, struct ht_event *ev,
 	return rc;
 }
 
+/* Classes defined before it would have been of another rate. */
+static int
+read_sampled(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
+{
+	int rc = read_value(r, c, ev, HT_EV_SAMPLED);
+
+	if (rc <= 0)
+		return rc;
+	if (!ht_weight_is_rate(ev->value))
+		return reject(r, "%llx is no rate of samples",
+		    (unsigned long long)ev->value);
+	if (r->t.ncls > 0)
+		return reject(r, "the rate of samples comes after a class");
+	r->t.sampled = ev->value;
+	return 1;
+}
+
 static int
 read_rss(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
@@ -1129,7 +1147,7 @@ read_extension(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	case 'Q':
 		return read_pause(r, c, ev);
 	case 'S':
-		return read_last(r, c, ev, HT_EV_SAMPLED, &r->t.sampled);
+		return read_sampled(r, c, ev);
 	case 'R':
 		return read_last(r, c, ev, HT_EV_OWN_RSS, &r->t.own_rss);
 	case 'E':

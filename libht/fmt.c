@@ -73,6 +73,19 @@ ht_fmt_bytes(uint64_t n)
 }
 
 struct ht_fmt
+ht_fmt_binary(uint64_t n)
+{
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB"};
+	struct ht_fmt f;
+	unsigned u = 0;
+
+	for (; n && n % 1024 == 0 && u + 1 < HT_LEN(unit); u++)
+		n /= 1024;
+	snprintf(f.s, sizeof f.s, "%llu %s", (unsigned long long)n, unit[u]);
+	return f;
+}
+
+struct ht_fmt
 ht_fmt_percent(uint64_t part, uint64_t whole)
 {
 	struct ht_fmt f = {""};

@@ -18,6 +18,8 @@ struct ht_fmt {
 struct ht_fmt ht_fmt_count(uint64_t n);
 /* Three digits and a decimal unit: 512 B, 73.1 kB, 8.31 MB. */
 struct ht_fmt ht_fmt_bytes(uint64_t n);
+/* As users name a size: 512 KiB, 1 GiB; 1000 B where no unit divides it. */
+struct ht_fmt ht_fmt_binary(uint64_t n);
 /* `part` of `whole` in percent, one digit behind the point; "" of nothing. */
 struct ht_fmt ht_fmt_percent(uint64_t part, uint64_t whole);
 /* 0.41 s, 75.3 s, 12 min 5 s, 3 h 2 min */

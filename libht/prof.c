@@ -111,6 +111,7 @@ row_slot(struct ht_prof *p, const struct ht_prof_row *key, bool *fresh)
 	uint64_t hash = ht_hash64(ht_hash64(key->size) + key->stack);
 
 	hash = ht_hash64(hash + ((uint64_t)key->thread << 32 | key->kind));
+	hash += key->sampled;
 	for (;; hash++) {
 		uint64_t *id = ht_map_put(&p->rows, hash, fresh);
 		const struct ht_prof_row *row;
@@ -119,17 +120,21 @@ row_slot(struct ht_prof *p, const struct ht_prof_row *key, bool *fresh)
 			return id;
 		row = &p->row[*id - 1];
 		if (row->stack == key->stack && row->size == key->size &&
-		    row->thread == key->thread && row->kind == key->kind)
+		    row->thread == key->thread && row->kind == key->kind &&
+		    row->sampled == key->sampled)
 			return id;
 	}
 }
 
 uint32_t
 ht_prof_row(struct ht_prof *p, uint32_t stack, uint64_t size, uint32_t thread,
-    uint32_t kind)
+    uint32_t kind, uint64_t sampled)
 {
-	struct ht_prof_row row = {
-	    .stack = stack, .thread = thread, .kind = kind, .size = size};
+	struct ht_prof_row row = {.stack = stack,
+	    .thread = thread,
+	    .kind = kind,
+	    .size = size,
+	    .sampled = sampled};
 	bool fresh;
 	uint64_t *id = row_slot(p, &row, &fresh);
 
@@ -186,10 +191,51 @@ sum_of_ages(const struct ht_hist *h)
 	return sum;
 }
 
+static ht_wide
+variance_of(uint64_t blocks, ht_wide one)
+{
+	ht_wide v;
+
+	return __builtin_mul_overflow(one, blocks, &v) ? ~(ht_wide)0 : v;
+}
+
+static struct ht_sum
+estimate(const struct ht_prof_row *row, uint64_t age)
+{
+	struct ht_weight w = ht_weight(row->size, row->sampled);
+	struct ht_sum s = {.estimate = true,
+	    .bytes = ht_times(row->allocs, w.bytes),
+	    .leaked = ht_times(row->leaked, w.bytes),
+	    .peak = ht_times(row->peak, w.bytes),
+	    .held = ht_times(age, w.bytes),
+	    .variance = {
+		.allocs = variance_of(row->allocs, w.blocks_var),
+		.bytes = variance_of(row->allocs, w.bytes_var),
+		.temporary = variance_of(row->temporary, w.blocks_var),
+		.leaked = variance_of(row->leaked, w.bytes_var),
+		.leaked_blocks = variance_of(row->leaked, w.blocks_var),
+		.peak = variance_of(row->peak, w.bytes_var),
+		.peak_blocks = variance_of(row->peak, w.blocks_var),
+	    }};
+
+	s.allocs = ht_weight_times(row->allocs, &w, &s.rest.allocs);
+	s.temporary = ht_weight_times(row->temporary, &w, &s.rest.temporary);
+	s.leaked_blocks =
+	    ht_weight_times(row->leaked, &w, &s.rest.leaked_blocks);
+	s.peak_blocks = ht_weight_times(row->peak, &w, &s.rest.peak_blocks);
+	s.others = ht_weight_times(row->others, &w, &s.rest.others);
+	s.age = ht_weight_times(age, &w, &s.rest.age);
+	ht_sum_settle(&s);
+	return s;
+}
+
 struct ht_sum
 ht_row_sum(const struct ht_prof_row *row)
 {
 	uint64_t age = row->life.n ? sum_of_ages(&row->life) : 0;
+
+	if (row->sampled)
+		return estimate(row, age);
 
 	return (struct ht_sum){
 	    .allocs = row->allocs,
@@ -471,8 +517,8 @@ ht_merge_row(struct ht_merge *m, uint32_t cls)
 		return m->row[cls];
 	stack = map_stack(m, c->stack);
 	kind = map_text(m, ht_tables_class_kind(m->t, c));
-	m->row[cls] =
-	    ht_prof_row(m->p, stack, c->size, map_thread(m, c->thread), kind);
+	m->row[cls] = ht_prof_row(m->p, stack, c->size,
+	    map_thread(m, c->thread), kind, ht_tables_class_rate(m->t, c));
 	return m->row[cls];
 }
 
@@ -544,6 +590,7 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 	for (i = 0; i < ncls; i++) {
 		const struct ht_class *c = &cls[i];
 		struct ht_prof_row more = {.size = c->size,
+		    .sampled = ht_tables_class_rate(m->t, c),
 		    .allocs = c->allocs,
 		    .temporary = c->temporary,
 		    .leaked = c->live,
@@ -636,7 +683,7 @@ ht_prof_rows(struct ht_prof *p, const struct ht_prof *more)
 		const struct ht_prof_row *r = &more->row[i];
 
 		row[i] = ht_prof_row(p, stack[r->stack], r->size,
-		    text[r->thread], text[r->kind]);
+		    text[r->thread], text[r->kind], r->sampled);
 	}
 	free(text);
 	free(frame);

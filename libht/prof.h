@@ -22,13 +22,15 @@
 #include "libht/series.h"
 #include "libht/stack.h"
 
-/* The costs of one class of allocations; all are blocks. What they are in
- * bytes follows from the size (ht_row_sum). */
+/* The costs of one class of allocations; all are blocks, those that were
+ * recorded. What they are in bytes follows from the size, and what they stand
+ * for where blocks were sampled from size and rate (ht_row_sum). */
 struct ht_prof_row {
 	uint32_t stack;	 /* 0: not known at all */
 	uint32_t thread; /* a text; 0 not known: heaptrack's files */
 	uint32_t kind;	 /* a text, of `#K`; 0: the heap */
 	uint64_t size;
+	uint64_t sampled; /* mean bytes between samples; 0: all blocks */
 	uint64_t allocs, temporary, leaked, peak;
 	uint64_t others; /* frees by another thread */
 	/* Ages at the free, ms. Of heaptrack's files they are not known: those
@@ -115,7 +117,7 @@ uint32_t ht_prof_frame(
     struct ht_prof *p, struct ht_frame f, const struct ht_frame_fn *fn);
 uint32_t ht_prof_stack(struct ht_prof *p, uint32_t parent, uint32_t frame);
 uint32_t ht_prof_row(struct ht_prof *p, uint32_t stack, uint64_t size,
-    uint32_t thread, uint32_t kind);
+    uint32_t thread, uint32_t kind, uint64_t sampled);
 /* Adds costs, and the lifetimes, to those of a row; keys are not looked at. */
 void ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more);
 /* There are allocations of this kind, which had this peak in some trace. */

@@ -375,7 +375,7 @@ get_costs(struct cursor *c, struct ht_prof_row *row)
 		char letter;
 		uint64_t *to;
 	} cost[] = {{'t', &row->temporary}, {'l', &row->leaked},
-	    {'p', &row->peak}, {'w', &row->others}};
+	    {'p', &row->peak}, {'w', &row->others}, {'s', &row->sampled}};
 	size_t i = 0;
 
 	while (c->p != c->end) {
@@ -403,8 +403,10 @@ read_row(struct ht_profread *r, struct cursor *c)
 	int rc = -1;
 
 	if (get_num(c, &size) == 0 && get_num(c, &more.allocs) == 0 &&
-	    get_costs(c, &more) == 0 && (more.allocs || more.peak)) {
-		id = ht_prof_row(r->p, r->here, size, r->thread, r->kind);
+	    get_costs(c, &more) == 0 && (more.allocs || more.peak) &&
+	    (more.sampled == 0 || ht_weight_is_rate(more.sampled))) {
+		id = ht_prof_row(
+		    r->p, r->here, size, r->thread, r->kind, more.sampled);
 		ht_row_add(&r->p->row[id - 1], &more);
 		rc = 0;
 	}

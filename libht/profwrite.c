@@ -174,7 +174,9 @@ by_row(const void *a, const void *b, void *arg)
 	if (c == 0)
 		c = compare_numbers(
 		    w->text.rank[x->thread], w->text.rank[y->thread]);
-	return c ? c : compare_numbers(x->size, y->size);
+	if (c == 0)
+		c = compare_numbers(x->size, y->size);
+	return c ? c : compare_numbers(x->sampled, y->sampled);
 }
 
 static void
@@ -434,6 +436,7 @@ put_row(struct writer *w, const struct ht_prof_row *row)
 	put_more(out, 'l', row->leaked);
 	put_more(out, 'p', row->peak);
 	put_more(out, 'w', row->others);
+	put_more(out, 's', row->sampled);
 	for (i = 0; i < HT_HIST_BUCKETS; i++) {
 		uint64_t n = ht_hist_get(&row->life, i);
 

@@ -119,6 +119,13 @@ uint32_t ht_tables_kind(struct ht_tables *t, uint32_t text);
 /* The intern id of a class's kind, 0: the heap. */
 uint32_t ht_tables_class_kind(
     const struct ht_tables *t, const struct ht_class *c);
+/* Mean bytes between a class's samples, 0: all were recorded. Only the heap is
+ * sampled. */
+static inline uint64_t
+ht_tables_class_rate(const struct ht_tables *t, const struct ht_class *c)
+{
+	return c->other ? 0 : t->sampled;
+}
 /* The frame of an address of a trace that is not symbolised, under the modules
  * of this moment: made when it is new. 0 for address 0. */
 uint32_t ht_tables_frame(struct ht_tables *t, uint64_t ip);

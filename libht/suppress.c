@@ -276,14 +276,17 @@ ht_suppress_apply(struct ht_suppress *s, struct ht_prof *p)
 	for (i = 0; i < p->nrow; i++) {
 		struct ht_prof_row *row = &p->row[i];
 		struct ht_suppression *item;
-		uint64_t bytes = ht_times(row->leaked, row->size);
+		uint64_t bytes =
+		    ht_weight_bytes(row->leaked, row->size, row->sampled);
+		uint64_t blocks =
+		    ht_weight_blocks(row->leaked, row->size, row->sampled);
 
 		if (stack[row->stack] == NO_MATCH || row->leaked == 0)
 			continue;
 		item = &s->item[stack[row->stack] - 1];
-		ht_plus(&item->blocks, row->leaked);
+		ht_plus(&item->blocks, blocks);
 		ht_plus(&item->bytes, bytes);
-		ht_plus(&s->blocks, row->leaked);
+		ht_plus(&s->blocks, blocks);
 		ht_plus(&s->bytes, bytes);
 		row->leaked = 0;
 	}

@@ -14,6 +14,7 @@
 #include "ht-record/preload/imports.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/publish.h"
+#include "ht-record/preload/sample.h"
 
 /* A page of its own, which a fork wipes. */
 static union {
@@ -47,6 +48,11 @@ ht_boot_alloc(size_t align, size_t size)
 {
 	(void)align, (void)size;
 	return NULL;
+}
+
+void
+ht_boot_except(void)
+{
 }
 
 size_t
@@ -206,6 +212,7 @@ start(void)
 	atomic_store(&ht_ring->claimed, (uint32_t)ht_pid);
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
+	ht_sample_init(ht_ring);
 	/* Calls that come before the recorder says so find it not over. */
 	atomic_store(&ht_live->on, HT_NOT_STARTED);
 	if (ht_capture_init() == -1)

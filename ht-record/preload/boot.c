@@ -23,6 +23,7 @@
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
+#include "ht-record/preload/sample.h"
 
 static struct ht_live not_started = {HT_NOT_STARTED, 1};
 static struct ht_live dormant = {HT_OFF, 1};
@@ -58,7 +59,17 @@ ht_boot_alloc(size_t align, size_t size)
 	} while (!atomic_compare_exchange_weak(&arena_used, &at, end));
 	at = (at + sizeof(size_t) + align - 1) & ~(align - 1);
 	memcpy(ht_boot_arena + at - sizeof(size_t), &size, sizeof size);
+	ht_sample_except(ht_boot_arena + at);
 	return ht_boot_arena + at;
+}
+
+void
+ht_boot_except(void)
+{
+	size_t end = atomic_load(&arena_used);
+
+	for (size_t at = 0; at < end; at += 16)
+		ht_sample_except(ht_boot_arena + at);
 }
 
 size_t
@@ -327,12 +338,13 @@ start(void)
 	ht_slots.mask = ((uint64_t)1 << ht_ring->shift) - 1;
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
+	ht_sample_init(ht_ring);
 	live = map_live();
 	if (!live) {
 		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");
 	} else if (ht_capture_init() == 0) {
 		ht_allocators_init();
-		atomic_store(&live->on, HT_ON);
+		atomic_store(&live->on, ht_on_for(ht_ring));
 		ht_live = live;
 		ht_api_init();
 		atomic_store(&ht_ring->ready, 1);

@@ -22,6 +22,7 @@
 
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/publish.h"
+#include "ht-record/preload/sample.h"
 
 #define NAPS_MAX (HT_FOLLOW_PATIENCE * 5000) /* of 0.1 ms and more */
 
@@ -136,6 +137,7 @@ take_ring(struct ht_ring *r)
 	ht_slots.first = (struct ht_rec *)((char *)r + r->records_at);
 	ht_slots.mask = ((uint64_t)1 << r->shift) - 1;
 	ht_frames_init(r);
+	ht_sample_init(r);
 	ht_capture_renew();
 	ht_threads_inherit();
 }
@@ -152,6 +154,8 @@ join(const struct ht_context *from, int tid)
 		return;
 	take_ring(r);
 	t = ht_thread_self();
+	if (t)
+		ht_sample_thread(t);
 	if (!t || ht_capture_in_hook(t, from)) {
 		/* A signal handler forked, and what it interrupted is a hook,
 		 * whose next step may be to publish what it has of the old
@@ -164,7 +168,7 @@ join(const struct ht_context *from, int tid)
 	 * the old one. */
 	if (tid == ht_pid)
 		munmap(old, old->size);
-	atomic_store(&ht_live->on, HT_ON);
+	atomic_store(&ht_live->on, ht_on_for(r));
 	ht_threads_announce();
 	atomic_store(&r->ready, 1);
 }

@@ -29,7 +29,7 @@
 static bool
 is_recorded_process(void)
 {
-	return atomic_load(&ht_live->on) == HT_ON && ht_preload_entry &&
+	return ht_is_on() && ht_preload_entry &&
 	       (int)syscall(SYS_getpid) == ht_pid;
 }
 

@@ -17,6 +17,7 @@
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
+#include "ht-record/preload/sample.h"
 
 #define HERE() ((const uintptr_t *)__builtin_frame_address(0))
 
@@ -78,6 +79,8 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 static __attribute__((noinline)) struct ht_thread *
 enter_slow(const uintptr_t *frame)
 {
+	if (ht_is_on())
+		return ht_thread_self();
 	/* An older dlsym allocates: nothing is recorded before it is done. */
 	if (!ht_boot_real())
 		return NULL;
@@ -92,22 +95,25 @@ enter_slow(const uintptr_t *frame)
 #else
 	(void)frame;
 #endif
-	return atomic_load(&ht_live->on) == HT_ON ? ht_thread_self() : NULL;
+	return ht_is_on() ? ht_thread_self() : NULL;
+}
+
+/* `t` if a call in its thread is to be recorded, else NULL. */
+static inline struct ht_thread *
+unless_nested(struct ht_thread *t, const uintptr_t *frame)
+{
+	if (unlikely(!t) || unlikely(t->guard && nested(t, frame)))
+		return NULL;
+	return t;
 }
 
 /* This thread's state if the call is to be recorded, else NULL. */
 static inline struct ht_thread *
 enter(const uintptr_t *frame)
 {
-	struct ht_thread *t;
-
-	if (unlikely(!ht_is_on()))
-		t = enter_slow(frame);
-	else
-		t = ht_thread_self();
-	if (unlikely(!t) || unlikely(t->guard && nested(t, frame)))
-		return NULL;
-	return t;
+	return unless_nested(
+	    likely(ht_is_on_for_all()) ? ht_thread_self() : enter_slow(frame),
+	    frame);
 }
 
 /* Around a real call: what it calls of ours is not the program's. */
@@ -136,24 +142,47 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-static inline __attribute__((always_inline)) uint32_t
-stack_of(struct ht_thread *t, const uintptr_t *frame)
+/* The same where the common case does not apply: stacks need more, or blocks
+ * are sampled. Then the thread's count decides; it has the realloc's old block
+ * in mind, which may be sampled where the new one is not. */
+static __attribute__((noinline)) void
+record_slow(struct ht_thread *t, const struct ht_context *from,
+    enum ht_rec_kind kind, const void *p, size_t size)
 {
-	struct ht_context from = caller(frame);
-	uint32_t stack = 0;
+	if (ht_sample_wanted()) {
+		ht_sample_ready(t);
+		if (ht_sample_passes(size)) {
+			if (kind == HT_REC_REALLOC_DONE)
+				ht_publish(t, kind, 0, 0, 0);
+			return;
+		}
+		ht_sample_restart(t);
+		if (!ht_sample_take(t, p)) {
+			ht_publish_lost();
+			return;
+		}
+	}
+	ht_publish(t, kind, (uintptr_t)p, size, ht_capture_whole(t, from));
+}
 
-	if (likely(ht_capture_plain))
-		stack = ht_prefix_capture(t, &from);
-	if (unlikely(!stack))
-		stack = ht_capture_whole(t, &from);
-	return stack;
+/* The stack if the common case applies, else 0. */
+static inline __attribute__((always_inline)) uint32_t
+plain_stack(struct ht_thread *t, const struct ht_context *from)
+{
+	return likely(ht_capture_plain) ? ht_prefix_capture(t, from) : 0;
 }
 
 static inline __attribute__((always_inline)) void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
 {
-	ht_publish(t, kind, (uintptr_t)p, size, stack_of(t, frame));
+	struct ht_context from = caller(frame);
+	uint32_t stack = plain_stack(t, &from);
+
+	if (likely(stack))
+		ht_publish(t, kind, (uintptr_t)p, size, stack);
+	else
+		record_slow(t, &from, kind, p, size);
 }
 
 static inline __attribute__((always_inline)) void
@@ -164,27 +193,105 @@ allocated(
 		record(t, frame, HT_REC_ALLOC, p, size);
 }
 
+/* ---- blocks that are sampled ------------------------------------------ */
+
+/*
+ * With --sample most calls end where they begin: in a jump to the real
+ * function, by a hook that had no frame to make yet. What follows is for the
+ * others.
+ */
+#if defined __GNUC__ && !defined __clang__
+#define JUMPS __attribute__((optimize("optimize-sibling-calls")))
+#else
+#define JUMPS
+#endif
+
+static inline uint32_t
+how_on(void)
+{
+	return atomic_load_explicit(&ht_live->on, memory_order_relaxed);
+}
+
+/* The program allocates that many bytes, or frees, and nothing but to call the
+ * real function is to be done. */
+static inline __attribute__((always_inline)) bool
+only_passes(uint32_t on, size_t size)
+{
+	return likely(on == HT_SAMPLING) && likely(ht_sample_passes(size));
+}
+
+static inline __attribute__((always_inline)) bool
+only_frees(uint32_t on, const void *p)
+{
+	if (unlikely(!(on & HT_SAMPLES)) || unlikely(ht_sample_may_have(p)))
+		return false;
+	ht_sample_freed_other();
+	return true;
+}
+
+/* Publishes that a block is gone, or is about to, if it was recorded: true. */
+static inline bool
+freed(struct ht_thread *t, enum ht_rec_kind kind, const void *p)
+{
+	unsigned how = HT_FREE_PLAIN;
+
+	if (unlikely(ht_sample_wanted()) && !ht_sample_drop(t, p, &how))
+		return false;
+	ht_publish(t, kind, (uintptr_t)p, how, 0);
+	return true;
+}
+
+/* Publishes that it is not gone: its realloc failed. */
+static void
+lives_on(struct ht_thread *t, const void *p)
+{
+	if (ht_sample_wanted())
+		ht_sample_keep(p);
+	ht_publish(t, HT_REC_REALLOC_FAIL, (uintptr_t)p, 0, 0);
+}
+
 /* ---- the family ------------------------------------------------------- */
 
-HT_EXPORT void *
-malloc(size_t size)
+static inline __attribute__((always_inline)) void *
+allocate(struct ht_thread *t, const uintptr_t *frame, size_t size)
 {
-	struct ht_thread *t = enter(HERE());
 	struct hold before;
 	void *p;
 
 	if (unlikely(!t))
 		return ht_real.malloc ? ht_real.malloc(size)
 				      : ht_boot_alloc(16, size);
-	before = hold(t, HERE());
+	before = hold(t, frame);
 	p = ht_real.malloc(size);
 	let_go(t, before);
-	allocated(t, HERE(), p, size);
+	allocated(t, frame, p, size);
 	return p;
 }
 
-HT_EXPORT void *
-calloc(size_t n, size_t size)
+static __attribute__((noinline)) void *
+malloc_slow(size_t size)
+{
+	return allocate(enter(HERE()), HERE(), size);
+}
+
+static __attribute__((noinline)) void *
+malloc_recorded(size_t size)
+{
+	return allocate(unless_nested(ht_thread_self(), HERE()), HERE(), size);
+}
+
+HT_EXPORT JUMPS void *
+malloc(size_t size)
+{
+	uint32_t on = how_on();
+
+	if (likely(on == HT_ON))
+		return malloc_recorded(size);
+	return only_passes(on, size) ? ht_real.malloc(size) : malloc_slow(size);
+}
+
+static __attribute__((noinline)) void *
+calloc_slow(size_t n, size_t size)
 {
 	struct ht_thread *t = enter(HERE());
 	struct hold before;
@@ -205,24 +312,65 @@ calloc(size_t n, size_t size)
 	return p;
 }
 
-HT_EXPORT void
-free(void *p)
+HT_EXPORT JUMPS void *
+calloc(size_t n, size_t size)
+{
+	return only_passes(how_on(), n * size) ? ht_real.calloc(n, size)
+					       : calloc_slow(n, size);
+}
+
+static inline __attribute__((always_inline)) void
+release(struct ht_thread *t, const uintptr_t *frame, void *p)
+{
+	struct hold before = hold(t, frame);
+
+	ht_real.free(p);
+	let_go(t, before);
+}
+
+static __attribute__((noinline)) void
+free_recorded(void *p)
 {
 	struct ht_thread *t;
-	struct hold before;
 
 	if (!p || unlikely(ht_boot_owns(p)))
 		return;
-	t = enter(HERE());
+	t = unless_nested(ht_thread_self(), HERE());
 	if (unlikely(!t)) {
-		if (ht_real.free)
-			ht_real.free(p);
+		ht_real.free(p);
 		return;
 	}
 	ht_publish(t, HT_REC_FREE, (uintptr_t)p, 0, 0);
-	before = hold(t, HERE());
-	ht_real.free(p);
-	let_go(t, before);
+	release(t, HERE(), p);
+}
+
+static __attribute__((noinline)) void
+free_slow(void *p)
+{
+	struct ht_thread *t;
+
+	if (!p || ht_boot_owns(p))
+		return;
+	t = enter(HERE());
+	if (t) {
+		freed(t, HT_REC_FREE, p);
+		release(t, HERE(), p);
+	} else if (ht_real.free) {
+		ht_real.free(p);
+	}
+}
+
+HT_EXPORT JUMPS void
+free(void *p)
+{
+	uint32_t on = how_on();
+
+	if (likely(on == HT_ON))
+		free_recorded(p);
+	else if (only_frees(on, p))
+		ht_real.free(p);
+	else
+		free_slow(p);
 }
 
 /* A block of the boot arena grows into a real one. */
@@ -236,11 +384,12 @@ move_out(void *p, size_t size)
 	return q ? memcpy(q, p, had < size ? had : size) : NULL;
 }
 
-static inline void *
+static __attribute__((always_inline)) inline void *
 reallocate(const uintptr_t *frame, void *p, size_t size)
 {
 	struct ht_thread *t = enter(frame);
 	struct hold before;
+	bool told = false;
 	void *q;
 
 	if (unlikely(p && ht_boot_owns(p))) {
@@ -255,23 +404,33 @@ reallocate(const uintptr_t *frame, void *p, size_t size)
 	/* Before the call: another thread may get the old address before it
 	 * has even returned. Without a size it is a free. */
 	if (p)
-		ht_publish(
-		    t, size ? HT_REC_REALLOC : HT_REC_FREE, (uintptr_t)p, 0, 0);
+		told = freed(t, size ? HT_REC_REALLOC : HT_REC_FREE, p) && size;
 	before = hold(t, frame);
 	q = ht_real.realloc(p, size);
 	let_go(t, before);
 	if (likely(q))
-		record(t, frame, p && size ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
-		    q, size);
-	else if (p && size)
-		ht_publish(t, HT_REC_REALLOC_FAIL, (uintptr_t)p, 0, 0);
+		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q,
+		    size);
+	else if (told)
+		lives_on(t, p);
 	return q;
 }
 
-HT_EXPORT void *
-realloc(void *p, size_t size)
+static __attribute__((noinline)) void *
+realloc_slow(void *p, size_t size)
 {
 	return reallocate(HERE(), p, size);
+}
+
+HT_EXPORT JUMPS void *
+realloc(void *p, size_t size)
+{
+	uint32_t on = how_on();
+
+	if (on == HT_SAMPLING && size && only_frees(on, p) &&
+	    ht_sample_passes(size))
+		return ht_real.realloc(p, size);
+	return realloc_slow(p, size);
 }
 
 HT_EXPORT void *
@@ -388,7 +547,7 @@ free_aligned_sized(void *p, size_t align, size_t size)
 HT_EXPORT int
 dlclose(void *handle)
 {
-	bool on = atomic_load(&ht_live->on) == HT_ON;
+	bool on = ht_is_on();
 	int r;
 
 	if (!ht_boot_real() || !ht_real.dlclose)
@@ -442,11 +601,12 @@ heaptrack_realloc(void *in, size_t size, void *out)
 {
 	struct ht_thread *t = enter(HERE());
 
+	bool told;
+
 	if (!t || !out)
 		return;
-	if (in)
-		ht_publish(t, HT_REC_REALLOC, (uintptr_t)in, 0, 0);
-	record(t, HERE(), in ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, out, size);
+	told = in && freed(t, HT_REC_REALLOC, in);
+	record(t, HERE(), told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, out, size);
 }
 
 HT_EXPORT void
@@ -455,7 +615,7 @@ heaptrack_free(void *p)
 	struct ht_thread *t = enter(HERE());
 
 	if (t && p)
-		ht_publish(t, HT_REC_FREE, (uintptr_t)p, 0, 0);
+		freed(t, HT_REC_FREE, p);
 }
 
 /* ---- allocators of the program's own ----------------------------------- */
@@ -470,13 +630,17 @@ call_real(struct ht_thread *t, const uintptr_t *frame, const struct ht_entry *e,
 	const struct ht_entry *outer = t->entry;
 	const uintptr_t *outer_guard = t->entry_guard;
 	struct hold before;
+	uint64_t left;
 	unsigned __int128 r;
 
 	t->entry = e;
 	t->entry_guard = frame;
 	before = hold(t, frame);
+	left = ht_sample_wanted() ? ht_sample_suspend() : 0;
 	r = ((real_function *)function)(
 	    arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	if (left)
+		ht_sample_resume(left);
 	let_go(t, before);
 	t->entry = outer;
 	t->entry_guard = outer_guard;
@@ -536,17 +700,19 @@ entry_realloc(struct ht_thread *t, const struct ht_entry *e,
 	const struct ht_entry_point *f = e->point;
 	uint64_t old = arg[f->block - 1];
 	size_t size = size_asked(f, arg);
+	bool told = false;
 	unsigned __int128 r;
 
 	if (old)
-		ht_publish(t, size ? HT_REC_REALLOC : HT_REC_FREE, old, 0, 0);
+		told = freed(t, size ? HT_REC_REALLOC : HT_REC_FREE,
+			   (const void *)old) &&
+		       size;
 	r = call_real(t, frame, e, e->real, arg);
 	if ((uintptr_t)r)
-		record(t, frame,
-		    old && size ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
+		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
 		    (const void *)(uintptr_t)r, size);
-	else if (old && size && f->op == HT_ENTRY_REALLOC)
-		ht_publish(t, HT_REC_REALLOC_FAIL, old, 0, 0);
+	else if (told && f->op == HT_ENTRY_REALLOC)
+		lives_on(t, (const void *)old);
 	return r;
 }
 
@@ -560,9 +726,11 @@ entry_expand(struct ht_thread *t, const struct ht_entry *e,
 
 	if (e->point->op == HT_ENTRY_XALLOCX ? (size_t)r >= size
 					     : (uintptr_t)r != 0) {
-		ht_publish(t, HT_REC_REALLOC, arg[0], 0, 0);
-		record(
-		    t, frame, HT_REC_REALLOC_DONE, (const void *)arg[0], size);
+		const void *p = (const void *)arg[0];
+		bool told = freed(t, HT_REC_REALLOC, p);
+
+		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
+		    size);
 	}
 	return r;
 }
@@ -598,7 +766,7 @@ ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 	case HT_ENTRY_FREE:
 		break;
 	}
-	ht_publish(t, HT_REC_FREE, arg[0], 0, 0);
+	freed(t, HT_REC_FREE, (const void *)arg[0]);
 	return call_real(t, frame, e, e->real, arg);
 }
 
@@ -633,14 +801,20 @@ mark(struct ht_api *api, const char *text)
 		ht_publish_mark(t, text);
 }
 
+/* Pools are not sampled. */
 static void
 pool_alloc(struct ht_api *api, const char *pool, const void *p, size_t size)
 {
 	struct ht_thread *t = enter_api(HERE(), api);
+	struct ht_context from = caller(HERE());
+	uint32_t stack;
 
-	if (t && p)
-		ht_publish_kind(t, HT_REC_ALLOC, (uintptr_t)p, size,
-		    stack_of(t, HERE()), ht_kind_of_pool(pool, strlen(pool)));
+	if (!t || !p)
+		return;
+	stack = plain_stack(t, &from);
+	ht_publish_kind(t, HT_REC_ALLOC, (uintptr_t)p, size,
+	    stack ? stack : ht_capture_whole(t, &from),
+	    ht_kind_of_pool(pool, strlen(pool)));
 }
 
 static void

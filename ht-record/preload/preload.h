@@ -30,9 +30,8 @@
  * in a forked child (MADV_WIPEONFORK), so a child of fork, _Fork or a raw
  * clone finds HT_OFF by itself. A vfork child shares it and records on.
  */
-enum ht_on { HT_OFF = 0, HT_ON, HT_NOT_STARTED };
 struct ht_live {
-	_Atomic uint32_t on;
+	_Atomic uint32_t on; /* enum ht_on */
 	/* 1, or in a forked child, where it was wiped: 0 until it asks for
 	 * a ring, then, till it has an answer, the tid of who asks. */
 	_Atomic uint32_t known;
@@ -42,9 +41,19 @@ extern struct ht_live *ht_live;
 static inline bool
 ht_is_on(void)
 {
+	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) & 1;
+}
+
+/* Whether it records, and every block. */
+static inline bool
+ht_is_on_for_all(void)
+{
 	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) ==
 	       HT_ON;
 }
+
+/* What ht_live->on is to be once this ring is recorded into. */
+enum ht_on ht_on_for(const struct ht_ring *r);
 
 /* The ring; NULL before recording begins. */
 extern struct ht_ring *ht_ring;
@@ -54,6 +63,23 @@ extern struct ht_slots {
 	struct ht_rec *first;
 	uint64_t mask;
 } ht_slots;
+
+/* What a thread knows of its samples: sample.h. */
+struct ht_countdown {
+	/* The first byte that is drawn, counted from 1; 0: not known. */
+	uint64_t left;
+	/* Whether it has freed nothing since the last block it sampled. */
+	uint64_t unfreed;
+};
+
+struct ht_sampler {
+	uint64_t random; /* the state of its generator; 0: no seed yet */
+	uintptr_t last;	 /* the last block it sampled, and then `left` */
+	uint64_t last_left;
+#ifdef HT_ATTACHED
+	struct ht_countdown countdown;
+#endif
+};
 
 /* One for each thread that allocates, in memory of our own. A thread's state
  * passes to another thread once the kernel no longer knows its tid. Each has
@@ -71,6 +97,7 @@ struct ht_thread {
 	uint32_t stack_cap;
 	uint32_t *stack;	  /* the frames of the capture under way */
 	struct ht_memory *memory; /* of the last stack: prefix.c */
+	struct ht_sampler sampler;
 #ifdef HT_ATTACHED
 	struct ht_ranges ranges;
 	_Alignas(16) char unw_tls[64]; /* unwind-libunwind.c */
@@ -143,6 +170,8 @@ ht_boot_owns(const void *p)
 }
 #endif
 size_t ht_boot_size(const void *p);
+/* ht_sample_except() of all that there is. */
+void ht_boot_except(void);
 
 /* Our own entry of LD_PRELOAD, and HT_ENV's value; NULL when not recording. */
 extern const char *ht_preload_entry, *ht_ring_entry;

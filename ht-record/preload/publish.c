@@ -88,9 +88,11 @@ wait_for_room(struct ht_thread *t, struct ht_ring *r, uint64_t pos)
 	}
 }
 
-static void
-count_lost(struct ht_ring *r)
+void
+ht_publish_lost(void)
 {
+	struct ht_ring *r = ht_ring;
+
 	atomic_fetch_add_explicit(&r->lost, 1, memory_order_relaxed);
 	atomic_store_explicit(&r->seen, HT_UNSEEN, memory_order_relaxed);
 }
@@ -226,11 +228,11 @@ ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		hear_news(t, r);
 	if ((size > HT_SIZE_MAX || ptr > HT_PTR_MAX) &&
 	    !wrap_large(&rec, t, kind, ptr, size, stack)) {
-		count_lost(r); /* no number is better than a wrong one */
+		ht_publish_lost(); /* no number is better than a wrong one */
 		return;
 	}
 	if (!ring_put(t, r, rec))
-		count_lost(r);
+		ht_publish_lost();
 }
 
 void
@@ -240,7 +242,7 @@ ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	if (qualify(&stack, HT_Q_KIND, of))
 		ht_publish(t, kind, ptr, size, stack);
 	else
-		count_lost(ht_ring);
+		ht_publish_lost();
 }
 
 /* Takes room for a text, the first that is free; HT_MARKS: there is none. */
@@ -275,7 +277,7 @@ ht_publish_mark(struct ht_thread *t, const char *text)
 			futex_wait(&r->space, atomic_load(&r->space));
 	}
 	if (i == HT_MARKS) {
-		count_lost(r);
+		ht_publish_lost();
 		return;
 	}
 	memcpy(r->mark[i].text, text, len);

@@ -94,6 +94,9 @@ ht_ring_try(struct ht_thread *t, struct ht_ring *r, struct ht_rec rec)
 void ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
     uint64_t size, uint32_t stack);
 
+/* Counts an event that cannot be published. */
+void ht_publish_lost(void);
+
 static inline __attribute__((always_inline)) void
 ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
     uint64_t size, uint32_t stack)

@@ -12,6 +12,7 @@
 
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
+#include "ht-record/preload/sample.h"
 
 #define THREADS_MAX 65536 /* alive at a time; sparse */
 #define LOOKS	    4	  /* states tried before a fresh one is taken */
@@ -51,6 +52,7 @@ ht_threads_inherit(void)
 		t->tail = t->pos = 0;
 		t->guard = NULL;
 		ht_prefix_forget(t);
+		t->sampler.random = 0;
 		atomic_store(&t->tid, ht_pid);
 	}
 }
@@ -136,6 +138,7 @@ ht_thread_make(void)
 		t = fresh(tid);
 	if (t) {
 		ht_thread_is(t);
+		ht_sample_thread(t);
 		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
 	}
 	return t;

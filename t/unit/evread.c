@@ -187,12 +187,12 @@ static void
 records(void **state)
 {
 	(void)state;
-	letters(OURS "X a b\nI 1000 10\n#P 1 0 6553f100\n#T 2 3 1 a\n"
+	letters(OURS "X a b\nI 1000 10\n#S 400\n#P 1 0 6553f100\n#T 2 3 1 a\n"
 		     "#B 2 ab 3 /so\nm 3 /so 10 0 10\nm 1 -\nt 10 0\n"
 		     "#K 1 mmap\n#C 1\na 1 1\n+ 0\n- 0\nc a\nR 1\n#L 1\n#U 2\n"
-		     "#D 1\n#M 2 hi\n#Q 0\n#Q 1\n#S 200\n#R 4\nS leak:x\n"
+		     "#D 1\n#M 2 hi\n#Q 0\n#Q 1\n#R 4\nS leak:x\n"
 		     "#Z what\n# remark\nA\n#E detached\n",
-	    "vHxXIPTBm0tKCa+-cRLUDMQQZOS##A.");
+	    "vHxXIZPTBm0tKCa+-cRLUDMQQOS##A.");
 	/* Lines behind the end, and a trace after it. */
 	letters(
 	    OURS "#E exec\n# remark\nc 1\n" OURS "#E exit 0\n", "vHx.#!vHx.");

@@ -96,8 +96,9 @@ random_profile(struct ht_prof *p)
 		kind = rnd(5) ? 0 : text(p, "k", rnd(2));
 		if (kind)
 			ht_prof_kind(p, kind, rnd(5), rnd(100));
-		id = ht_prof_row(
-		    p, stack, rnd(3), rnd(3) ? text(p, "t", rnd(2)) : 0, kind);
+		id = ht_prof_row(p, stack, rnd(3),
+		    rnd(3) ? text(p, "t", rnd(2)) : 0, kind,
+		    rnd(3) ? 0 : UINT64_C(1024) << rnd(4));
 		if (rnd(2))
 			ht_hist_add(&more.life, (unsigned)rnd(65), rnd(99));
 		ht_row_add(&p->row[id - 1], &more);

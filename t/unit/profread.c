@@ -83,12 +83,15 @@ random_rows(struct ht_prof *p)
 		    .others = rnd(5)};
 		uint32_t stack = random_stack(p), kind, id;
 
+		/* A row of neither is none. */
+		more.peak += more.allocs == 0 && more.peak == 0;
 		if (stack && rnd(9) == 0)
 			p->stack[stack - 1].cut = 1;
 		kind = rnd(5) ? 0 : text(p);
 		if (kind)
 			ht_prof_kind(p, kind, number(), rnd(99));
-		id = ht_prof_row(p, stack, number(), text(p), kind);
+		id = ht_prof_row(p, stack, number(), text(p), kind,
+		    rnd(3) ? 0 : UINT64_C(1024) << rnd(21));
 		if (rnd(2))
 			ht_hist_add(&more.life, (unsigned)rnd(65), rnd(99));
 		ht_row_add(&p->row[id - 1], &more);
@@ -274,7 +277,7 @@ test_cut(void **state)
 		    &p, ht_intern_get(&p.text, id), ht_intern_len(&p.text, id));
 		assert_int_equal(id, again);
 		assert_true(ht_intern_len(&p.text, id) <= HT_TEXT_MAX + 3);
-		ht_prof_row(&p, 0, 1, id, 0);
+		ht_prof_row(&p, 0, 1, id, 0, 0);
 		p.row[p.nrow - 1].allocs = 1;
 		memset(s + at, 'x', 3);
 	}
@@ -302,7 +305,7 @@ test_deep(void **state)
 		f.offset = i % 3;
 		stack = ht_prof_stack(&p, stack, ht_prof_frame(&p, f, NULL));
 	}
-	ht_prof_row(&p, stack, 8, 0, 0);
+	ht_prof_row(&p, stack, 8, 0, 0, 0);
 	p.row[0].allocs = 1;
 	file = write_file(&p);
 	read_file(file, &q);
@@ -323,7 +326,7 @@ test_needless(void **state)
 	seed = 77;
 	while (random_stack(&p) == 0)
 		;
-	ht_prof_row(&p, 1, 8, text(&p), 0);
+	ht_prof_row(&p, 1, 8, text(&p), 0, 0);
 	assert_same(&p, &none);
 	ht_prof_release(&p);
 	ht_prof_release(&none);

@@ -227,6 +227,6 @@ export function notices(side: Side): [strong: string, rest: string][] {
   if (head.attached)
     out.push(['', 'recorded from the middle on: earlier blocks do not count']);
   if (head.sampled)
-    out.push(['', 'sampled: not every block is recorded']);
+    out.push(['', 'estimated: not every block is recorded (ht-top has the intervals)']);
   return out;
 }

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which blocks are recorded with --sample, and which of the live ones were.
+ *
+ * Think of all bytes that a thread asks for as lying on a line. Each is a
+ * sampling point with the probability 1 - exp(-1 / BYTES), whatever the others
+ * are, so points are BYTES apart on average; a block is sampled if a point is
+ * in it. A block of s bytes is so with the probability
+ *
+ *	p(s) = 1 - exp(-s / BYTES)
+ *
+ * and independently of all others, since the bytes up to the next point follow
+ * a geometric distribution, which has no memory: that a point is not among the
+ * bytes so far says nothing about those to come, and behind a point, or
+ * whenever we like, the count may begin anew. So a thread counts down bytes,
+ * and to pass over a block is a subtraction. A block of 0 bytes counts as one
+ * of 1.
+ *
+ * A signal handler that allocates between the two halves of that subtraction
+ * is decided with the same count as the block it interrupted: each with its
+ * own probability, though not independently.
+ */
+#ifndef HT_SAMPLE_H
+#define HT_SAMPLE_H
+
+#include "ht-record/preload/preload.h"
+
+#pragma GCC visibility push(hidden)
+
+#ifndef HT_ATTACHED
+extern __thread struct ht_countdown ht_countdown
+    __attribute__((tls_model("initial-exec")));
+#endif
+
+/* The filter of the ring: 1 << HT_FILTER_BITS bytes. NULL: it is for all
+ * blocks. */
+extern _Atomic uint8_t *ht_filter;
+
+/* Whether the ring is for samples. Unlike ht_live->on this stays as it is when
+ * recording ends, so a hook that is under way can rely on it. */
+static inline bool
+ht_sample_wanted(void)
+{
+	return ht_filter != NULL;
+}
+
+/* This thread's; NULL if it has no state yet. */
+static inline struct ht_countdown *
+ht_sample_countdown(void)
+{
+#ifdef HT_ATTACHED
+	struct ht_thread *t = ht_thread_known();
+
+	return t ? &t->sampler.countdown : NULL;
+#else
+	return &ht_countdown;
+#endif
+}
+
+/* The ring is a new one. */
+void ht_sample_init(struct ht_ring *r);
+/* The thread's state is new, or a new thread's. */
+void ht_sample_thread(struct ht_thread *t);
+/* The count begins anew: what was seen of it is not to decide anything else. */
+void ht_sample_restart(struct ht_thread *t);
+/* There is a count. */
+void ht_sample_ready(struct ht_thread *t);
+
+/* Counts a block of so many bytes down if it is not to be sampled. False: it
+ * is, or nobody can say yet. */
+static inline bool
+ht_sample_passes(size_t size)
+{
+	struct ht_countdown *c = ht_sample_countdown();
+	size_t bytes = size ? size : 1;
+
+#ifdef HT_ATTACHED
+	if (unlikely(!c))
+		return false;
+#endif
+	if (unlikely(c->left <= bytes))
+		return false;
+	c->left -= bytes;
+	return true;
+}
+
+/* Until the thread goes on nobody can say: while an allocator runs whose calls
+ * of the hooks are its own. What is returned is for ht_sample_resume(); an
+ * allocator that never returns leaves a thread that is to be made ready. */
+static inline uint64_t
+ht_sample_suspend(void)
+{
+	struct ht_countdown *c = ht_sample_countdown();
+	uint64_t left = c->left;
+
+	c->left = 0;
+	return left;
+}
+
+static inline void
+ht_sample_resume(uint64_t left)
+{
+	ht_sample_countdown()->left = left;
+}
+
+static inline _Atomic uint8_t *
+ht_sample_filter(const void *p)
+{
+	return &ht_filter[(uintptr_t)p >> 4 & ((1u << HT_FILTER_BITS) - 1)];
+}
+
+/* False: the live block `p` is not sampled. */
+static inline bool
+ht_sample_may_have(const void *p)
+{
+	return atomic_load_explicit(ht_sample_filter(p), memory_order_relaxed);
+}
+
+/* From now on the filter says that it may be: NULL, and blocks that are not to
+ * reach the real functions, need a second look. */
+void ht_sample_except(const void *p);
+
+/* The thread frees a block that is not sampled. */
+static inline void
+ht_sample_freed_other(void)
+{
+	struct ht_countdown *c = ht_sample_countdown();
+
+#ifdef HT_ATTACHED
+	if (unlikely(!c))
+		return;
+#endif
+	c->unfreed = 0;
+}
+
+/* The block was allocated, and is sampled from here on. False: it is not, as
+ * there is no room to remember it. */
+bool ht_sample_take(struct ht_thread *t, const void *p);
+/* Was it sampled? It is not any more; *how is HT_FREE_*. To be asked before
+ * the block is really freed: after that another thread may be given it. */
+bool ht_sample_drop(struct ht_thread *t, const void *p, unsigned *how);
+/* It was not freed after all. */
+void ht_sample_keep(const void *p);
+
+#pragma GCC visibility pop
+
+#endif
