@@ -34,6 +34,7 @@ CFLAGS ?= -O2 -g
 bindir  = $(PREFIX)/bin
 libdir  = $(PREFIX)/lib
 mandir  = $(PREFIX)/share/man
+includedir = $(PREFIX)/include
 
 BIN = $(OUT)/bin
 LIB = $(OUT)/lib
@@ -51,11 +52,12 @@ BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
-preload_src = $(filter-out %/attached.c %/alone.c,$(preload_all))
-attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/limits.c,\
-	$(preload_all))
+preload_src = $(filter-out %/attached.c %/alone.c %/imports.c,$(preload_all))
+attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c \
+              %/limits.c,$(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
-preload_obj = $(preload_src:%.c=$(OBJ)/%.o)
+preload_obj = $(preload_src:%.c=$(OBJ)/%.o) \
+              $(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o
 attach_obj  = $(attach_src:%.c=$(OBJ)/attach/%.o)
 cmd_obj     = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)/*.c))
 
@@ -97,6 +99,13 @@ PRELOAD += -mcx16
 endif
 
 $(OBJ)/ht-record/preload/%.o: ht-record/preload/%.c Makefile
+	@mkdir -p $(@D)
+	@$(call say,CC)
+	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
+
+# What of the recorder's is in the library, too.
+$(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o: \
+$(OBJ)/ht-record/preload/%.o: ht-record/%.c Makefile
 	@mkdir -p $(@D)
 	@$(call say,CC)
 	$(Q)$(CC) $(BASE) $(PRELOAD) -c -o $@ $<
@@ -231,11 +240,14 @@ fuzz:
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) \
-	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	    $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man1 \
+	    $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
 	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
 	install -m 644 $(libs) $(DESTDIR)$(libdir)
+	install -m 644 ht-record/preload/ht.h $(DESTDIR)$(includedir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 man/*.3 $(DESTDIR)$(mandir)/man3
 	install -m 644 man/*.5 $(DESTDIR)$(mandir)/man5
 	install -m 644 man/*.7 $(DESTDIR)$(mandir)/man7
 

@@ -63,7 +63,7 @@ parse_options(struct ht_opts *o, struct job *job)
 		ht_opt_fail(o, "--diff: two files are needed, base and later");
 	/* A profile keeps what its readers hide. */
 	if (!job->diff)
-		job->query.no_builtin = true;
+		job->query.no_builtin = job->query.all_kinds = true;
 	ht_query_ready(&job->query, o);
 }
 

@@ -429,6 +429,8 @@ put_suppressed(struct ht_json *j, const struct ht_suppress *s)
 static void
 put_numbers(struct ht_json *j, const struct ht_prof *p)
 {
+	struct ht_prof_kind peak;
+	bool one = ht_prof_peak(p, &peak);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -443,9 +445,9 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 	    {"leaked_blocks", p->sum.leaked_blocks},
 	    {"total_bytes", p->sum.bytes},
 	    {"peak", p->sum.peak},
-	    {"peak_ms", p->peak_ms},
+	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_blocks", p->sum.peak_blocks},
-	    {"largest_peak", p->largest_peak},
+	    {"largest_peak", peak.largest_peak},
 	    {"peak_rss", p->peak_rss},
 	    {"own_rss", p->own_rss},
 	    {"lost", p->lost},
@@ -462,6 +464,22 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 		ht_json_uint(j, field[i].name, field[i].value);
 }
 
+/* When the first mark was from `after` on that this is; else what it is if it
+ * is none. */
+static uint64_t
+mark_ms(const struct ht_prof *p, const struct ht_moment *m, uint64_t after,
+    uint64_t otherwise)
+{
+	size_t i;
+
+	for (i = 0; m->mark && i < p->nmark; i++)
+		if (p->mark[i].ms >= after &&
+		    ht_pattern_match(
+			&m->pattern, ht_intern_get(&p->text, p->mark[i].text)))
+			return p->mark[i].ms;
+	return otherwise;
+}
+
 /* What part of the run was asked for. */
 static void
 put_window(struct ht_json *j, const struct ht_query *q, const struct ht_prof *p)
@@ -469,6 +487,8 @@ put_window(struct ht_json *j, const struct ht_query *q, const struct ht_prof *p)
 	uint64_t from, to;
 
 	ht_query_window(q, p->longest_ms, &from, &to);
+	from = mark_ms(p, &q->from, 0, from);
+	to = mark_ms(p, &q->to, q->has_from ? from : 0, to);
 	if (q->has_from)
 		ht_json_uint(j, "from_ms", from);
 	else

@@ -517,6 +517,14 @@ add_before(struct timeline *t, const struct ht_load_trace *trace)
 	t->before.n = cells_settle(&t->before, 0, 0, t->before.n);
 }
 
+static uint64_t
+live_now(const struct timeline *t, const struct ht_load_trace *trace)
+{
+	uint64_t epoch;
+
+	return ht_query_live(t->query, trace->cost, trace->t, &epoch);
+}
+
 static void
 start(struct timeline *t, const struct ht_load_trace *trace)
 {
@@ -528,8 +536,8 @@ start(struct timeline *t, const struct ht_load_trace *trace)
 		add_before(t, trace);
 	}
 	t->first = r->from >> t->shift;
-	open_bucket(t, trace->cost->now);
-	set_clock(t, trace->t->ms, trace->cost->now);
+	open_bucket(t, live_now(t, trace));
+	set_clock(t, trace->t->ms, live_now(t, trace));
 }
 
 /* What is not an event of a block. */
@@ -552,7 +560,7 @@ other_event(struct timeline *t, const struct ht_load_trace *trace,
 	if (!r->running)
 		start(t, trace);
 	else if (ev->kind == HT_EV_TIME)
-		set_clock(t, ev->value, trace->cost->now);
+		set_clock(t, ev->value, live_now(t, trace));
 }
 
 /* --- blocks ------------------------------------------------------------- */
@@ -687,6 +695,7 @@ timeline_event(
 	struct timeline *t = arg;
 	struct timeline_reading *r = t->reading;
 	struct known_class *c;
+	uint64_t live;
 
 	if (t->traces > 0)
 		return;
@@ -703,8 +712,9 @@ timeline_event(
 		one_free(t, trace, ev, c);
 	else
 		one_unfree(t, trace, ev, c);
-	if (ht_unlikely(trace->cost->now > r->open.max)) {
-		r->open.max = trace->cost->now;
+	live = live_now(t, trace);
+	if (ht_unlikely(live > r->open.max)) {
+		r->open.max = live;
 		r->open.max_ms = r->ms;
 		r->epoch++;
 	}

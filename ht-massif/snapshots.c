@@ -222,6 +222,16 @@ begin_trace(struct snapshots *s)
 		memset(s->chosen, 0, s->chosen_cap);
 }
 
+/* Raised by every new peak of what is reported. */
+static uint64_t
+epoch_now(const struct snapshots *s, const struct ht_load_trace *trace)
+{
+	uint64_t epoch;
+
+	ht_query_live(s->select.q, trace->cost, trace->t, &epoch);
+	return epoch;
+}
+
 static void
 count(struct snapshots *s, const struct ht_load_trace *trace,
     const struct ht_event *ev)
@@ -229,6 +239,9 @@ count(struct snapshots *s, const struct ht_load_trace *trace,
 	uint64_t size = trace->t->cls[ev->cls].size;
 	bool chosen = is_chosen(s, trace, ev->cls);
 
+	/* Time goes on with what the heap does, as massif has it. */
+	if (trace->t->cls[ev->cls].other && s->select.heap_only)
+		return;
 	s->seen++;
 	if (ev->kind != HT_EV_UNFREE) {
 		s->events++;
@@ -245,7 +258,7 @@ start(struct snapshots *s, const struct ht_load_trace *trace)
 	uint64_t time = time_now(s, trace);
 
 	s->state = RUNNING;
-	s->epoch = trace->cost->epoch;
+	s->epoch = epoch_now(s, trace);
 	s->peak_time = time;
 	s->peak_event = s->seen;
 	add_snapshot(s, time);
@@ -255,10 +268,10 @@ start(struct snapshots *s, const struct ht_load_trace *trace)
 static void
 run_on(struct snapshots *s, const struct ht_load_trace *trace)
 {
-	uint64_t time = time_now(s, trace);
+	uint64_t time = time_now(s, trace), epoch = epoch_now(s, trace);
 
-	if (trace->cost->epoch != s->epoch) {
-		s->epoch = trace->cost->epoch;
+	if (epoch != s->epoch) {
+		s->epoch = epoch;
 		s->peak_time = time;
 		s->peak_event = s->seen;
 	}

@@ -15,6 +15,7 @@ struct ht_class_info {
 	uint16_t digits;
 	uint16_t thread;
 	uint16_t high; /* bits of its blocks' addresses above HT_PTR_BITS */
+	uint16_t kind; /* HT_KIND_* */
 };
 
 struct ht_class_slot {

@@ -192,6 +192,8 @@ ht_clock_disown(struct ht_clock *c, struct ht_ring *ring)
 	if (c->ring == ring)
 		c->ring = NULL;
 	pthread_mutex_unlock(&c->lock);
+	/* Nobody is to wait for us from now on. */
+	atomic_fetch_or(&ring->alive, FUTEX_OWNER_DIED);
 }
 
 void

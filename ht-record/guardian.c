@@ -87,6 +87,7 @@ receive(int s, struct message *m, int *fd)
 
 /* ---- the guardian ----------------------------------------------------- */
 
+#define LATER_MS 50 /* between two looks for what was loaded */
 #define ATTEMPTS 30 /* at what a thread that does not stop prevents */
 
 static void
@@ -171,6 +172,15 @@ hook(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	return r;
 }
 
+/* Whether there is a word for us; waits for one a moment. */
+static bool
+is_told(int s)
+{
+	struct pollfd p = {s, POLLIN, 0};
+
+	return poll(&p, 1, LATER_MS) > 0;
+}
+
 static HT_NORETURN void
 guard(pid_t pid, const char *path, const struct ht_ring_options *o)
 {
@@ -193,6 +203,8 @@ guard(pid_t pid, const char *path, const struct ht_ring_options *o)
 	send_message(s, &m, -1);
 	if (!hooked)
 		_exit(0);
+	while (!is_told(s))
+		ht_inject_later(&in, pid, &image);
 	receive(s, &m, NULL); /* a word, or the end of who might say one */
 	m.kind = withdraw(&in, pid, &image, &m.err) == 0 ? WITHDRAWN : FAILED;
 	m.how = (struct ht_guarded){in.stop_us, in.head, in.kept};

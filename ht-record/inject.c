@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/foreign.h"
 #include "ht-record/inject.h"
 #include "ht-record/linkmap.h"
 #include "ht-record/target.h"
@@ -21,15 +22,16 @@
 #define CODE_MAX    (256u << 10) /* of a function */
 #define CODE_SIZE   16u		 /* where its symbol has none */
 #define SLOT	    128u	 /* bytes of a near page for each function */
-#define MOVED	    16u		 /* in a slot: behind the jump to the hook */
+#define LIBC_MAX    (UINT64_C(16) << 20) /* of its code */
+#define MOVED	    HT_STUB_SIZE /* in a slot: behind the way to the hook */
+#define NEAR_SIZE   (uint64_t)(HT_PATCHES_MAX * SLOT)
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
-#define PATIENCE    40
+#define PATIENCE    1
 #define TID_BYTES   4096 /* behind the thread pointer */
 
-/* Of linux/prctl.h and linux/ptrace.h, where they are young enough. */
-#define SET_VMA		0x53564d41
-#define SUSPEND_SECCOMP (1 << 21)
+/* Of linux/prctl.h, where that is young enough. */
+#define SET_VMA 0x53564d41
 
 /* What the image needs of the process: a name in its file, and where that is;
  * 0: nowhere. */
@@ -44,15 +46,18 @@ struct work {
 	struct ht_linkmap linked;
 	struct ht_injection *in;
 	const struct ht_ring_options *options;
-	uint64_t syscall_at; /* an instruction for it */
-	bool seccomp;
+	struct ht_remote_way way;
+	bool shadow_stack;
 	struct import import[32];
 	unsigned imports;
-	bool nameless; /* the kernel has no names for memory */
-	bool busy;     /* a thread is in an image that could be used */
-	int patience;  /* so often that is waited for */
+	bool nameless;		 /* the kernel has no names for memory */
+	int patience;		 /* so often is waited for who is inside */
+	struct ht_inside inside; /* an image that could be used */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
+	struct ht_foreigners foreign;	       /* hooks from HT_HOOKS_MAX on */
+	char unhooked[192]; /* the first of these that cannot be */
 	unsigned patches;
+	unsigned first; /* patch that is not in place yet */
 	struct ht_x86_moved moved[HT_PATCHES_MAX];
 	unsigned hook[HT_PATCHES_MAX]; /* which each patch is for */
 };
@@ -95,8 +100,8 @@ near_page(struct work *w, uint64_t at)
 		uint64_t far = at > a->start ? at - a->start : a->start - at;
 
 		if (!a->size) {
-			a->start = ht_maps_near(&w->t.maps, at, HT_PAGE);
-			a->size = a->start ? HT_PAGE : 0;
+			a->start = ht_maps_near(&w->t.maps, at, NEAR_SIZE);
+			a->size = a->start ? NEAR_SIZE : 0;
 			return a->size ? a : NULL;
 		}
 		if (far < UINT64_C(2000) << 20)
@@ -107,13 +112,14 @@ near_page(struct work *w, uint64_t at)
 
 /* Plans the patch of one function. */
 static int
-plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
+plan_patch(struct work *w, unsigned hook, const char *name,
+    const struct ht_symbol *s, struct ht_error *err)
 {
 	struct ht_patch *p = &w->t.head.patch[w->patches];
 	struct ht_x86_moved *m = &w->moved[w->patches];
 	size_t size = s->size ? s->size : CODE_SIZE;
 	struct ht_area *near = near_page(w, s->at);
-	struct ht_error why = {""};
+	const char *why = "";
 	uint8_t *code;
 	int r = -1;
 
@@ -121,14 +127,18 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 		size = CODE_MAX;
 	code = ht_malloc(size);
 	if (s->type != STT_FUNC && s->type != STT_NOTYPE)
-		ht_error_set(&why, "it is no plain function");
+		why = "it is no plain function";
 	else if (!near)
-		ht_error_set(&why, "there is no room near it");
+		why = "there is no room near it";
 	else if (ht_remote_read(&w->t.remote, s->at, code, size) == -1)
-		ht_error_errno(&why, "it cannot be read");
+		why = "it cannot be read";
 	else
 		r = ht_x86_move(m, code, size, s->at,
 		    near->start + w->patches * SLOT + MOVED, &why);
+	if (r == 0 && m->calls && w->shadow_stack) {
+		why = "it begins with a call";
+		r = -1;
+	}
 	if (r == 0) {
 		*p = (struct ht_patch){
 		    .at = s->at,
@@ -136,6 +146,7 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 		    .size = HT_X86_JUMP_SIZE,
 		    .taken = (uint8_t)m->taken,
 		    .count = (uint8_t)m->count,
+		    .back = (uint8_t)(m->size - HT_X86_JUMP_SIZE),
 		};
 		memcpy(p->old, code, p->size);
 		memcpy(p->from, m->from, sizeof p->from);
@@ -145,11 +156,28 @@ plan_patch(struct work *w, unsigned hook, const struct ht_symbol *s)
 	}
 	free(code);
 	if (r == -1)
-		ht_error_set(w->t.err,
-		    "cannot record process %d: '%s' of %s cannot be hooked: %s",
-		    (int)w->t.remote.pid, w->t.head.hook[hook].name,
-		    object_name(w, s->object), why.text);
+		ht_error_set(err, "'%s' of %s cannot be hooked: %s", name,
+		    object_name(w, s->object), why);
 	return r;
+}
+
+static const struct ht_entry_point *
+foreign_point(const struct work *w, const struct ht_foreign *f)
+{
+	const struct ht_image *im = w->t.image;
+
+	/* The image may be relocated by now. */
+	return (const struct ht_entry_point
+		       *)(im->memory +
+			  (ht_image_head(im)->entry_points - im->base)) +
+	       f->point;
+}
+
+static const char *
+foreign_name(const struct work *w, const struct ht_foreign *f)
+{
+	return w->t.image->memory +
+	       ((uintptr_t)foreign_point(w, f)->name - w->t.image->base);
 }
 
 /* Finds the functions; while the process runs. */
@@ -175,18 +203,43 @@ find_functions(struct work *w)
 	return 0;
 }
 
+/* Plans those of other allocators, as far as there is room. One that cannot be
+ * hooked is told, and the rest are. */
+static void
+plan_foreign(struct work *w)
+{
+	struct ht_error why = {""}, *first = &why, ignored;
+
+	for (unsigned i = 0; i < w->foreign.entries; i++) {
+		const struct ht_foreign *f = &w->foreign.entry[i];
+
+		if (w->patches < HT_PATCHES_MAX &&
+		    !is_patched_already(w, f->symbol.at) &&
+		    plan_patch(w, HT_HOOKS_MAX + i, foreign_name(w, f),
+			&f->symbol, first) == -1)
+			first = &ignored;
+	}
+	snprintf(w->unhooked, sizeof w->unhooked, "%s", why.text);
+}
+
 /* Plans the patches, all threads being stopped. */
 static int
 plan(struct work *w)
 {
+	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	struct ht_error why = {""};
+
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
 		if (w->symbol[i].at &&
 		    !is_patched_already(w, w->symbol[i].at) &&
-		    plan_patch(w, i, &w->symbol[i]) == -1)
-			return -1;
+		    plan_patch(w, i, hook[i].name, &w->symbol[i], &why) == -1)
+			return ht_error_set(w->t.err,
+			    "cannot record process %d: %s",
+			    (int)w->t.remote.pid, why.text);
+	plan_foreign(w);
 	return 0;
 }
 
@@ -311,6 +364,8 @@ write_image(struct work *w, bool fresh)
 	    &w->t.remote, SYS_madvise, live, HT_PAGE, MADV_WIPEONFORK, 0, 0, 0);
 	if (r < 0)
 		return refused(w, "MADV_WIPEONFORK", r);
+	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
+		name_memory(w, h->near[i].start, h->near[i].size);
 	if (fresh) {
 		name_memory(w, base, im->text);
 		name_memory(w, base + im->data, im->size - im->data);
@@ -338,22 +393,58 @@ map_near(struct work *w)
 	return 0;
 }
 
+/* What the hook of patch number `i`, of another allocator, is to know. */
+static int
+write_entry(struct work *w, unsigned i, uint64_t *at)
+{
+	const struct ht_foreign *f =
+	    &w->foreign.entry[w->hook[i] - HT_HOOKS_MAX];
+	const struct ht_entry_point *point = foreign_point(w, f);
+	struct ht_entry e = {
+	    .point = (const struct ht_entry_point
+		    *)(uintptr_t)(w->t.head.entry_points +
+				  f->point * sizeof *point),
+	    .real = w->t.head.patch[i].moved,
+	    .module = f->module,
+	};
+
+	if (point->throws) {
+		e.nothrow =
+		    ht_foreign_at(&w->foreign, f->symbol.object, f->point + 1);
+		for (unsigned k = 0; k < w->patches; k++)
+			if (w->t.head.patch[k].at == e.nothrow)
+				e.nothrow = w->t.head.patch[k].moved;
+	}
+	*at = w->t.head.entries + i * sizeof e;
+	return ht_remote_write(&w->t.remote, *at, &e, sizeof e);
+}
+
 /* The moved instructions, with the jumps to the hooks. */
 static int
 write_near(struct work *w)
 {
 	struct ht_head *h = &w->t.head;
 
-	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
-		name_memory(w, h->near[i].start, h->near[i].size);
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
-		const struct ht_hook *hook = &h->hook[w->hook[i]];
+		static const struct ht_hook none;
+		const struct ht_hook *hook =
+		    w->hook[i] < HT_HOOKS_MAX ? &h->hook[w->hook[i]] : &none;
 		uint8_t code[MOVED + HT_MOVED_MAX] = {0};
+		uint64_t entry = 0;
+		int r = 0;
 
-		ht_x86_far_jump(code, hook->hook);
+		if (hook == &none) {
+			r = write_entry(w, i, &entry);
+			memcpy(code, "\x49\xbb", 2); /* mov $entry, %r11 */
+			memcpy(code + 2, &entry, sizeof entry);
+			ht_x86_far_jump(code + 10, h->entry_hook);
+		} else {
+			ht_x86_far_jump(code, hook->hook);
+		}
 		memcpy(code + MOVED, w->moved[i].code, w->moved[i].size);
-		if (ht_remote_write(&w->t.remote, p->moved - MOVED, code,
+		if (r == -1 ||
+		    ht_remote_write(&w->t.remote, p->moved - MOVED, code,
 			sizeof code) == -1 ||
 		    (hook->real && ht_remote_write(&w->t.remote, hook->real,
 				       &p->moved, sizeof p->moved) == -1))
@@ -430,6 +521,23 @@ make_file(struct work *w)
 	return fd;
 }
 
+/* Tells of other allocators: which are hooked, and of the first that is not. */
+static void
+note_foreign(struct work *w, const char *unhooked)
+{
+	struct ht_ring *ring = w->in->ring;
+
+	if (!*ring->note)
+		snprintf(ring->note, sizeof ring->note, "%s", unhooked);
+	for (unsigned i = w->first; i < w->patches; i++)
+		if (w->hook[i] >= HT_HOOKS_MAX)
+			ring->allocators |=
+			    w->foreign.entry[w->hook[i] - HT_HOOKS_MAX]
+					.symbol.object == 0
+				? HT_ALLOCATOR_WITHIN
+				: HT_ALLOCATOR_ELSEWHERE;
+}
+
 /* Makes the ring in a file of the process, so in memory that is its own, and
  * maps it here and there. No descriptor stays. */
 static int
@@ -461,40 +569,17 @@ make_ring(struct work *w)
 	}
 	ht_remote_syscall(&w->t.remote, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0);
 	if (r == 0) {
+		note_foreign(w, w->unhooked);
 		ht_remote_syscall(&w->t.remote, SYS_madvise,
 		    w->t.head.ring.start, w->t.head.ring.size, MADV_DONTDUMP, 0,
 		    0, 0);
-		if (w->seccomp)
+		if (w->t.seccomp)
 			atomic_fetch_or(&in->ring->control, HT_CTL_NO_CALLS);
 	}
 	return r;
 }
 
 /* ---- in: the start ---------------------------------------------------- */
-
-/* A number behind `key` in /proc/PID/task/TID/status, the last of the line; -1:
- * there is none. */
-static long
-status_number(pid_t pid, pid_t tid, const char *key)
-{
-	char path[64], *line = NULL, *last;
-	size_t size = 0, len = strlen(key);
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (n == -1 && getline(&line, &size, f) > 0)
-		if (!strncmp(line, key, len)) {
-			last = strrchr(line, '\t');
-			n = last ? atol(last) : -1;
-		}
-	free(line);
-	fclose(f);
-	return n;
-}
 
 /* Where libc notes a thread's tid, from its thread pointer: where it is so for
  * the thread that is stopped. */
@@ -504,7 +589,7 @@ find_tid(struct work *w)
 	static const uint32_t usual[] = {0x2d0, 0x30}; /* glibc, musl */
 	const struct ht_remote_thread *th = &w->t.remote.worker;
 	uint32_t word[TID_BYTES / 4];
-	long tid = status_number(w->t.remote.pid, th->tid, "NSpid:");
+	long tid = ht_target_number(&w->t, th->tid, "NSpid:");
 	uint64_t tp = th->regs.fs_base;
 	size_t n = HT_LEN(word);
 
@@ -535,16 +620,8 @@ run_start(struct work *w)
 	uint64_t stack = map(w, 0, STACK, PROT_READ | PROT_WRITE, 0, "memory");
 	long r;
 
-	/* The main thread's pointer, if it is the one that works. */
-	h->main_thread = w->t.remote.worker.tid == w->t.remote.pid
-			     ? w->t.remote.worker.regs.fs_base
-			     : 0;
 	if (!stack)
 		return -1;
-	if (ht_target_write_head(&w->t) == -1)
-		return ht_error_errno(w->t.err,
-		    "cannot write to the memory of process %d",
-		    (int)w->t.remote.pid);
 	r = ht_remote_call(
 	    &w->t.remote, h->call, h->done, h->start, stack + STACK);
 	ht_remote_syscall(&w->t.remote, SYS_munmap, stack, STACK, 0, 0, 0, 0);
@@ -560,8 +637,20 @@ run_start(struct work *w)
 
 /* ---- in: the patches -------------------------------------------------- */
 
-/* Puts the jumps in place, all threads being stopped. False: a signal handler
- * will return to between two of the instructions that are replaced. */
+/* Will a signal handler return to between two of the instructions that are
+ * replaced? */
+static bool
+will_return_between(struct work *w, struct ht_wanted *wanted)
+{
+	for (size_t i = 0; i < w->t.remote.threads; i++)
+		if (ht_target_thread_has(
+			&w->t, &w->t.remote.thread[i], wanted, false))
+			return true;
+	return false;
+}
+
+/* Puts the jumps in place, all threads being stopped. False, and not *failed:
+ * that cannot be done now. */
 static bool
 patch(struct work *w, bool *failed)
 {
@@ -580,7 +669,7 @@ patch(struct work *w, bool *failed)
 		    (int)w->t.remote.pid);
 		return false;
 	}
-	for (unsigned i = 0; i < w->patches; i++) {
+	for (unsigned i = w->first; i < w->patches; i++) {
 		uint8_t is[sizeof h->patch[i].old];
 
 		ht_want(&wanted, h->patch[i].at + 1, HT_X86_JUMP_SIZE - 1);
@@ -595,13 +684,13 @@ patch(struct work *w, bool *failed)
 	}
 	*failed = false;
 	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1 ||
-	    ht_target_threads_have(&w->t, &wanted, false))
+	    will_return_between(w, &wanted))
 		return false;
 	for (size_t i = 0; i < w->t.remote.threads; i++) {
 		struct ht_remote_thread *th = &w->t.remote.thread[i];
 		uint64_t pc = th->regs.rip;
 
-		for (unsigned k = 0; k < w->patches; k++) {
+		for (unsigned k = w->first; k < w->patches; k++) {
 			const struct ht_patch *p = &h->patch[k];
 
 			if (pc - p->at - 1 >= p->size - 1u)
@@ -613,7 +702,7 @@ patch(struct work *w, bool *failed)
 	}
 	h->patched = 1;
 	*failed = ht_target_write_head(&w->t) == -1;
-	for (unsigned i = 0; !*failed && i < w->patches; i++)
+	for (unsigned i = w->first; !*failed && i < w->patches; i++)
 		*failed = ht_remote_write(&w->t.remote, h->patch[i].at,
 			      h->patch[i].new, h->patch[i].size) == -1;
 	if (!*failed)
@@ -623,7 +712,8 @@ patch(struct work *w, bool *failed)
 		ht_error_errno(w->t.err,
 		    "cannot write to the code of process %d",
 		    (int)w->t.remote.pid);
-		ht_target_unhook(&w->t, NULL);
+		if (!w->first)
+			ht_target_unhook(&w->t, NULL);
 	}
 	return !*failed;
 }
@@ -659,41 +749,70 @@ patch_when_possible(struct work *w)
 
 /* ---- in --------------------------------------------------------------- */
 
-/* Any instruction for a system call that the process has. */
+/* Looks for instructions in the code from `at` to `end`; 0: there are none. */
+static uint64_t
+find_code(struct work *w, uint64_t at, uint64_t end, const char *what, size_t n)
+{
+	size_t size = end > at && end - at < LIBC_MAX ? (size_t)(end - at) : 0;
+	char *code = ht_malloc(size + 1), *p = NULL;
+
+	if (size && ht_remote_read(&w->t.remote, at, code, size) == 0)
+		p = memmem(code, size, what, n);
+	if (p)
+		at += (uint64_t)(p - code);
+	free(code);
+	return p ? at : 0;
+}
+
+/* The code that a thread of it will work with: of the libc, else of the kernel,
+ * where nothing follows a system call by which it would find back. */
 static int
-find_syscall(struct work *w)
+find_way(struct work *w)
 {
 	uint64_t at = ht_linkmap_aux(&w->linked, AT_SYSINFO_EHDR);
 	const struct ht_map *m = ht_maps_find(&w->t.maps, at);
-	size_t size = m ? (size_t)(m->end - at) : 0;
-	struct ht_symbol s;
-	char *code, *p = NULL;
+	struct ht_symbol s = {0};
 
-	if (!size && ht_linkmap_find(&w->linked, &w->t.remote, "syscall", &s)) {
-		at = s.at;
-		size = 64;
+	if (ht_linkmap_find(&w->linked, &w->t.remote, "syscall", &s) &&
+	    (m = ht_maps_find(&w->t.maps, s.at))) {
+		w->way.sigreturn = find_code(
+		    w, m->start, m->end, HT_RESTORER, HT_RESTORER_SIZE);
+		w->way.syscall =
+		    find_code(w, m->start, m->end, "\x0f\x05\xc3", 3);
 	}
-	code = ht_malloc(size + 1);
-	if (ht_remote_read(&w->t.remote, at, code, size) == 0)
-		p = memmem(code, size, "\x0f\x05", 2);
-	w->syscall_at = p ? at + (uint64_t)(p - code) : 0;
-	free(code);
-	return p ? 0
-		 : ht_error_set(w->t.err,
-		       "cannot record process %d: it has no way to make a "
-		       "system call",
-		       (int)w->t.remote.pid);
+	if (w->way.sigreturn && w->way.syscall)
+		return 0;
+	m = ht_maps_find(&w->t.maps, at);
+	w->way = (struct ht_remote_way){
+	    m ? find_code(w, at, m->end, "\x0f\x05", 2) : 0, 0};
+	if (!w->way.syscall && s.at)
+		w->way.syscall = find_code(w, s.at, s.at + 64, "\x0f\x05", 2);
+	return w->way.syscall
+		   ? 0
+		   : ht_error_set(w->t.err,
+			 "cannot record process %d: it has no way to make a "
+			 "system call",
+			 (int)w->t.remote.pid);
 }
 
-/* A system call of ours could be the end of a process under seccomp, were that
- * not suspended. */
-static void
-mind_seccomp(struct work *w)
+/* Where returns are compared with calls, none may be made by a jump. */
+static bool
+has_shadow_stack(pid_t pid)
 {
-	w->seccomp =
-	    status_number(w->t.remote.pid, w->t.remote.pid, "Seccomp:") > 0;
-	if (w->seccomp)
-		w->t.remote.options = SUSPEND_SECCOMP;
+	char path[64], *line = NULL;
+	size_t size = 0;
+	bool has = false;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && getline(&line, &size, f) > 0)
+		has |= !strncmp(line, "x86_Thread_features:", 20) &&
+		       strstr(line, "shstk");
+	free(line);
+	if (f)
+		fclose(f);
+	return has;
 }
 
 /* A recorder that lives has it. One that died, and its guardian with it, is
@@ -708,7 +827,8 @@ is_in_use(struct ht_target *t, bool same, void *arg)
 	return false;
 }
 
-/* An image that no thread is in can be used again; another is left alone. */
+/* An image that no thread is in can be used again; another is left alone. The
+ * memory of a recording is gone only when all are out. */
 static bool
 is_of_use(struct ht_target *t, bool same, void *arg)
 {
@@ -716,11 +836,12 @@ is_of_use(struct ht_target *t, bool same, void *arg)
 
 	if (!same)
 		return false;
-	if (!ht_target_is_quiet(t)) {
-		w->busy = true;
+	if (!ht_target_has_memory(t))
+		return true;
+	free(w->inside.tid);
+	if (ht_target_note_inside(t, &w->inside))
 		return false;
-	}
-	return !ht_target_has_memory(t) || ht_target_free_memory(t) == 0;
+	return ht_target_free_memory(t) == 0;
 }
 
 /* Is it recorded from its start on? A child of such a process has the ring
@@ -729,14 +850,13 @@ static bool
 is_launched(struct work *w)
 {
 	struct ht_target *t = &w->t;
-	long pid = status_number(t->remote.pid, t->remote.pid, "NSpid:");
 	struct ht_ring r;
 
 	for (size_t i = 0; i < t->maps.count; i++)
 		if (t->maps.map[i].ring &&
 		    ht_remote_read(
 			&t->remote, t->maps.map[i].start, &r, sizeof r) == 0 &&
-		    r.magic == HT_RING_MAGIC && (long)r.claimed == pid &&
+		    r.magic == HT_RING_MAGIC && (long)r.claimed == t->pid &&
 		    r.alive && !(r.alive & FUTEX_OWNER_DIED) &&
 		    !(r.control & HT_CTL_STOP))
 			return true;
@@ -750,21 +870,34 @@ put_image(struct work *w)
 {
 	static const struct ht_head none;
 	bool fresh;
+	int r;
 
-	w->busy = false;
+	w->inside.count = 0;
 	fresh = !ht_target_images(&w->t, is_of_use, w);
-	if (fresh && w->busy && w->patience-- > 0)
+	if (fresh && w->inside.count && w->patience-- > 0)
 		return 1;
 	if (fresh)
 		w->t.head = none;
-	if (plan(w) == -1 ||
-	    ht_remote_work_begin(&w->t.remote, w->syscall_at, w->t.err) == -1)
+	if (plan(w) == -1 || ht_remote_work_begin(&w->t.remote, &w->way,
+				 ht_target_room(&w->t), w->t.err) == -1)
 		return -1;
 	if (map_near(w) == -1 || (fresh && map_image(w) == -1) ||
-	    write_image(w, fresh) == -1 || write_near(w) == -1 ||
-	    map_arena(w) == -1 || make_ring(w) == -1 || find_tid(w) == -1)
+	    write_image(w, fresh) == -1)
 		return -1;
-	return run_start(w);
+	/* The main thread's pointer, if it is the one that works. */
+	w->t.head.main_thread = w->t.remote.worker.tid == w->t.remote.pid
+				    ? w->t.remote.worker.regs.fs_base
+				    : 0;
+	r = write_near(w) == -1 || map_arena(w) == -1 || make_ring(w) == -1 ||
+		    find_tid(w) == -1
+		? -1
+		: 0;
+	/* What there is now, it says, so that it can be freed. */
+	if (ht_target_write_head(&w->t) == -1 && r == 0)
+		r = ht_error_errno(w->t.err,
+		    "cannot write to the memory of process %d",
+		    (int)w->t.remote.pid);
+	return r == 0 ? run_start(w) : -1;
 }
 
 static int
@@ -794,12 +927,13 @@ inject(struct work *w)
 
 	if (ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1 ||
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
-	    find_functions(w) == -1 || find_syscall(w) == -1)
+	    find_functions(w) == -1 || find_way(w) == -1)
 		return -1;
-	mind_seccomp(w);
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->patience = PATIENCE;
 	while ((r = prepare(w)) == 1)
-		nap_us(1000 * (PATIENCE + 1 - w->patience));
+		ht_target_wait_outside(&w->t, &w->inside);
 	if (r == -1)
 		return -1;
 	return w->in->ready(w->in) ? patch_when_possible(w) : -1;
@@ -826,9 +960,13 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 	if (w->t.remote.longest > in->stop_us)
 		in->stop_us = w->t.remote.longest;
 	in->head = w->t.head_at;
+	in->debug = w->linked.debug;
+	in->objects = 0; /* what came meanwhile is later, too */
 	in->again = w->t.remote.again;
 	ht_target_close(&w->t);
 	ht_linkmap_release(&w->linked);
+	free(w->inside.tid);
+	ht_foreign_release(&w->foreign);
 	free(w);
 	if (r == -1 && in->generation)
 		ht_withdraw(in, pid, image, &ignored);
@@ -838,4 +976,102 @@ ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
 		in->ring = NULL;
 	}
 	return r;
+}
+
+/* ---- later ------------------------------------------------------------ */
+
+/* What was unloaded is not hooked any more. */
+static void
+forget_gone(struct work *w)
+{
+	for (unsigned i = 0; i < w->patches; i++) {
+		struct ht_patch *p = &w->t.head.patch[i];
+		uint8_t is[sizeof p->new];
+
+		if (ht_remote_read(&w->t.remote, p->at, is, p->size) == -1 ||
+		    memcmp(is, p->new, p->size) != 0)
+			p->at = 0;
+	}
+}
+
+/* What was loaded since may lie far from what was mapped for others. */
+static int
+map_more(struct work *w)
+{
+	struct ht_remote_way way = {w->t.head.done, w->t.head.done + 2};
+	int r = -1;
+
+	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
+		return -1;
+	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == 0 &&
+	    ht_remote_work_begin(
+		&w->t.remote, &way, ht_target_room(&w->t), w->t.err) == 0) {
+		r = map_near(w);
+		ht_remote_work_end(&w->t.remote);
+	}
+	ht_remote_go(&w->t.remote);
+	return r;
+}
+
+static void
+inject_later(struct work *w)
+{
+	struct ht_injection *in = w->in;
+
+	if (!ht_target_read_head(&w->t, in->head) ||
+	    w->t.head.generation != in->generation || !w->t.head.patched ||
+	    ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1)
+		return;
+	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
+	while (w->patches < HT_PATCHES_MAX && w->t.head.patch[w->patches].moved)
+		w->patches++;
+	forget_gone(w);
+	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
+	w->first = w->patches;
+	plan_foreign(w);
+	if (w->patches > w->first &&
+	    (map_more(w) == -1 || write_near(w) == -1 ||
+		patch_when_possible(w) == -1))
+		note_foreign(w, w->t.err->text);
+	else
+		note_foreign(w, w->unhooked);
+}
+
+/* Has it loaded or unloaded anything? */
+static bool
+objects_changed(struct ht_injection *in, pid_t pid)
+{
+	struct ht_error ignored = {""};
+	struct ht_remote r;
+	uint64_t now = 0;
+
+	if (ht_remote_open(&r, pid, &ignored) == 0) {
+		now = ht_linkmap_state(in->debug, &r);
+		ht_remote_close(&r);
+	}
+	if (!now || now == in->objects)
+		return false;
+	in->objects = now;
+	return true;
+}
+
+void
+ht_inject_later(struct ht_injection *in, pid_t pid, struct ht_image *image)
+{
+	struct ht_error err = {""};
+	struct work *w;
+
+	if (!objects_changed(in, pid))
+		return;
+	w = ht_calloc(1, sizeof *w);
+	w->in = in;
+	if (ht_target_open(&w->t, pid, image, &err) == 0) {
+		inject_later(w);
+		if (w->t.remote.longest > in->stop_us)
+			in->stop_us = w->t.remote.longest;
+		ht_target_close(&w->t);
+	}
+	ht_linkmap_release(&w->linked);
+	ht_foreign_release(&w->foreign);
+	free(w);
 }

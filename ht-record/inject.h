@@ -26,10 +26,10 @@
  * To withdraw, the bytes are put back, with all threads stopped again. Threads
  * that are in a hook finish; the image and the moved instructions stay for
  * that, asleep, and serve the next attach. The ring and the arena are unmapped
- * in a stop in which no stack has an address of the image. Should that not come
- * (a destructor that never returns under dlclose, say) they stay until another
- * attach finds them so; it puts an image of its own beside one that a thread
- * may still be in.
+ * once each thread was seen without an address of the image on its stack since.
+ * Should that not come (a destructor that never returns under dlclose, say)
+ * they stay until another attach finds them so; it puts an image of its own
+ * beside one that a thread may still be in.
  *
  * All of this is written down in the process itself (struct ht_head) before it
  * is done, so whoever comes next can undo it. Whoever has all threads stopped
@@ -52,6 +52,8 @@ struct ht_injection {
 	uint64_t stop_us;     /* the longest stop of the program so far */
 	uint64_t generation;  /* names this attach */
 	uint64_t head;	      /* where struct ht_head is there */
+	uint64_t debug;	      /* where its loader's list is */
+	uint64_t objects;     /* ht_linkmap_state() of that, as last seen */
 	bool again;	      /* it failed, and might not another time */
 	bool kept;	      /* memory that may be in use was left there */
 };
@@ -62,6 +64,11 @@ struct ht_injection {
  */
 int ht_inject(struct ht_injection *in, pid_t pid, struct ht_image *image,
     const struct ht_ring_options *o, struct ht_error *err);
+/* Looks whether it has loaded allocators since, and hooks these; what they did
+ * before that is not recorded. One that cannot be hooked is told in the ring's
+ * note. */
+void ht_inject_later(
+    struct ht_injection *in, pid_t pid, struct ht_image *image);
 /* Undoes it. 0, also if there is nothing to undo; -1 with *err set: the process
  * lives and is still hooked. */
 int ht_withdraw(struct ht_injection *in, pid_t pid, struct ht_image *image,

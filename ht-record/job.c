@@ -555,6 +555,31 @@ status_of_zombie(pid_t pid)
 	return status;
 }
 
+/* How a process ended whose parent is not us; -1: nobody knows. The kernel
+ * keeps the status for who has a descriptor of the process once it is reaped
+ * (Linux 6.15); before, /proc shows it. */
+static int
+status_of_other(const struct ht_job *j)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t id[11];
+		int32_t status;
+	} info = {.mask = 1 << 3 /* PIDFD_INFO_EXIT */};
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		info.mask = 1 << 3;
+		if (ioctl(j->pid_fd, _IOWR(0xff, 11, info), &info) == 0 &&
+		    info.mask & 1 << 3)
+			return info.status;
+		status = status_of_zombie(j->child.pid);
+		if (status != -1)
+			break;
+	}
+	return status;
+}
+
 enum outcome { GOES_ON, IS_DETACHED, HAS_EXECUTED, HAS_ENDED, FAILED };
 
 static enum outcome
@@ -616,6 +641,15 @@ fill_result(const struct ht_job *j, struct ht_job_result *r)
 	r->recorded = atomic_load(&ring->ready) == 1;
 	r->unrecorded_exec = j->drain.exec_pending;
 	memcpy(r->why, ring->why, sizeof r->why);
+	memcpy(r->note, ring->note, sizeof r->note);
+	if (r->recorded && !(ring->allocators & HT_ALLOCATOR_WITHIN)) {
+		char *exe =
+		    ht_memdup((const char *)ring + ring->heap_at + ring->exe,
+			ring->exe_len);
+
+		r->hidden = ht_program_hidden_allocator(exe);
+		free(exe);
+	}
 }
 
 /* The program is a zombie: take what is left, then its status. */
@@ -644,7 +678,7 @@ finish(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 static void
 finish_attached(struct ht_job *j, struct ht_job_result *r, enum outcome out)
 {
-	int status = out == HAS_ENDED ? status_of_zombie(j->child.pid) : 0;
+	int status = out == HAS_ENDED ? status_of_other(j) : 0;
 	enum ht_end end = out == HAS_EXECUTED	? HT_END_EXEC
 			  : out != HAS_ENDED	? HT_END_DETACHED
 			  : status == -1	? HT_END_STOPPED
@@ -683,30 +717,6 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 }
 
 /* ---- a child that is followed ----------------------------------------- */
-
-/* Its parent is not us. The kernel keeps the status for who has a descriptor
- * of the process once it is reaped (Linux 6.15); before, /proc shows it. */
-static int
-status_of_other(const struct ht_job *j)
-{
-	struct {
-		uint64_t mask, cgroup;
-		uint32_t id[11];
-		int32_t status;
-	} info = {.mask = 1 << 3 /* PIDFD_INFO_EXIT */};
-	int status;
-
-	for (int i = 0; i < 2; i++) {
-		info.mask = 1 << 3;
-		if (ioctl(j->pid_fd, _IOWR(0xff, 11, info), &info) == 0 &&
-		    info.mask & 1 << 3)
-			return info.status;
-		status = status_of_zombie(j->child.pid);
-		if (status != -1)
-			break;
-	}
-	return status;
-}
 
 static int
 run_followed(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)

@@ -48,6 +48,9 @@ struct ht_job_result {
 	uint64_t stop_us;     /* the longest stop of it */
 	bool kept;	      /* memory that may be in use was left in it */
 	char why[128];	      /* why it did not record, "" unknown */
+	char note[192];	      /* what could not be hooked, "" nothing */
+	const char *hidden;   /* an allocator of it that could not be found,
+			       * or NULL */
 };
 
 struct ht_job;

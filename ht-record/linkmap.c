@@ -160,12 +160,34 @@ ht_linkmap_read(struct ht_linkmap *m, struct ht_remote *r, struct ht_error *err)
 		    "cannot record process %d: its loader has not started it "
 		    "yet",
 		    (int)r->pid);
+	m->debug = debug;
 	while (list && m->objects < OBJECTS_MAX &&
 	       ht_remote_read(r, list, &l, sizeof l) == 0) {
 		add_object(m, r, &l);
 		list = (uint64_t)l.l_next;
 	}
 	return 0;
+}
+
+uint64_t
+ht_linkmap_state(uint64_t debug, struct ht_remote *r)
+{
+	uint64_t state = 1, at;
+	struct r_debug d;
+	struct link_map l;
+
+	if (ht_remote_read(r, debug, &d, sizeof d) == -1 ||
+	    d.r_state != RT_CONSISTENT)
+		return 0;
+	at = (uint64_t)d.r_map;
+	for (unsigned n = 0; at && n < OBJECTS_MAX; n++) {
+		if (ht_remote_read(r, at, &l, sizeof l) == -1)
+			return 0;
+		state = (state ^ at ^ (uint64_t)l.l_ld) *
+			UINT64_C(0x9e3779b97f4a7c15);
+		at = (uint64_t)l.l_next;
+	}
+	return state | 1;
 }
 
 void
@@ -273,19 +295,26 @@ find_sysv(struct ht_remote *r, const struct ht_linked *o, const char *name,
 }
 
 bool
+ht_linkmap_find_in(const struct ht_linkmap *m, struct ht_remote *r,
+    size_t object, const char *name, struct ht_symbol *s)
+{
+	const struct ht_linked *o = &m->object[object];
+
+	s->object = object;
+	return o->symbols && o->strings &&
+	       (o->gnu_hash ? find_gnu(r, o, name, s)
+			    : o->hash && find_sysv(r, o, name, s));
+}
+
+bool
 ht_linkmap_find(const struct ht_linkmap *m, struct ht_remote *r,
     const char *name, struct ht_symbol *s)
 {
 	for (size_t i = 0; i < m->objects; i++) {
-		const struct ht_linked *o = &m->object[i];
-
 		/* Of one that was loaded at the start: it stands aside. */
-		if (strstr(o->name, "libht-preload.so"))
+		if (strstr(m->object[i].name, "libht-preload.so"))
 			continue;
-		s->object = i;
-		if (o->symbols && o->strings &&
-		    (o->gnu_hash ? find_gnu(r, o, name, s)
-				 : o->hash && find_sysv(r, o, name, s)))
+		if (ht_linkmap_find_in(m, r, i, name, s))
 			return true;
 	}
 	return false;

@@ -22,6 +22,7 @@ struct ht_linkmap {
 	    *object; /* in the order in which names are looked up */
 	size_t objects, cap;
 	uint64_t auxv[2 * HT_AUXV_MAX];
+	uint64_t debug; /* address of the loader's struct r_debug */
 };
 
 struct ht_symbol {
@@ -34,12 +35,18 @@ struct ht_symbol {
  * another machine. */
 int ht_linkmap_read(
     struct ht_linkmap *m, struct ht_remote *r, struct ht_error *err);
+/* A number that is another once objects have come or gone, by the list at
+ * `debug`; 0: that is just happening. */
+uint64_t ht_linkmap_state(uint64_t debug, struct ht_remote *r);
 void ht_linkmap_release(struct ht_linkmap *m);
 
 /* The definition of `name` that the program's own references lead to: the
  * first. False: there is none. */
 bool ht_linkmap_find(const struct ht_linkmap *m, struct ht_remote *r,
     const char *name, struct ht_symbol *s);
+/* The same in object number `object` alone. */
+bool ht_linkmap_find_in(const struct ht_linkmap *m, struct ht_remote *r,
+    size_t object, const char *name, struct ht_symbol *s);
 /* The object whose name contains `part`, or NULL. */
 const struct ht_linked *ht_linkmap_object(
     const struct ht_linkmap *m, const char *part);

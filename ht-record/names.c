@@ -228,19 +228,85 @@ ht_names_high_bits(const struct ht_names *n, uint32_t node)
 	return high;
 }
 
+/* The kind that the node itself says. */
+static uint32_t
+kind_at(const struct ht_names *n, uint32_t node)
+{
+	const struct ht_frame *f;
+
+	if (node <= HT_ROOT_CUT)
+		return HT_KIND_HEAP;
+	f = ht_shm_frame(n->ring, ht_shm_node(n->ring, node)->frame);
+	return atomic_load(&f->module) == HT_Q_KIND
+		   ? (uint32_t)atomic_load(&f->pc) % HT_KINDS_MAX
+		   : HT_KIND_HEAP;
+}
+
+uint32_t
+ht_names_kind(const struct ht_names *n, uint32_t node)
+{
+	uint64_t size, high;
+
+	return kind_at(n, strip(n, node, &size, &high));
+}
+
+/* Bytes of the module heap, or NULL: a lie. */
+static const char *
+heap_text(const struct ht_names *n, uint64_t at, uint32_t len)
+{
+	const struct ht_ring *r = n->ring;
+
+	if (at > r->heap_size || len > r->heap_size - at)
+		return NULL;
+	return (const char *)r + r->heap_at + at;
+}
+
+/* What the allocations of the stack just written are. */
+static void
+write_kind(struct ht_names *n, struct ht_out *out, uint32_t kind)
+{
+	static const char *const known[HT_KIND_NAMED] = {
+	    [HT_KIND_MMAP] = "mmap", [HT_KIND_BRK] = "brk"};
+	uint64_t at = atomic_load(&n->ring->kind[kind]);
+	const char *name = heap_text(n, at >> 32, (uint32_t)at);
+	char text[8 + HT_NAME_MAX];
+	int len;
+
+	if (kind < HT_KIND_NAMED && known[kind])
+		len = snprintf(text, sizeof text, "%s", known[kind]);
+	else if (at && name && (uint32_t)at <= HT_NAME_MAX)
+		len = snprintf(
+		    text, sizeof text, "pool %.*s", (int)(uint32_t)at, name);
+	else
+		len = snprintf(text, sizeof text, "pool");
+	ht_evwrite_kind(out, n->stacks, text, (size_t)len);
+}
+
+/* A stack is written once more for each kind of allocations that it makes, as
+ * it is what carries the kind. */
 static void
 write_stack(struct ht_names *n, struct ht_out *out, uint32_t node)
 {
+	uint32_t kind = kind_at(n, node);
 	const struct ht_node *k = ht_shm_node(n->ring, node);
 	const struct ht_frame *f = ht_shm_frame(n->ring, k->frame);
-	bool top = k->parent <= HT_ROOT_CUT;
+	bool known = true;
 
-	need_module(n, out, f);
-	ht_evwrite_stack(
-	    out, atomic_load(&f->pc), top ? 0 : n->stack_of[k->parent]);
+	if (kind && k->parent > HT_ROOT_CUT) {
+		k = ht_shm_node(n->ring, k->parent);
+		f = ht_shm_frame(n->ring, k->frame);
+	} else if (kind) {
+		known = false;
+	}
+	if (known)
+		need_module(n, out, f);
+	ht_evwrite_stack(out, known ? atomic_load(&f->pc) : 0,
+	    k->parent > HT_ROOT_CUT ? n->stack_of[k->parent] : 0);
 	n->stack_of[node] = ++n->stacks;
 	if (k->parent == HT_ROOT_CUT)
 		ht_evwrite_cut(out, n->stacks);
+	if (kind)
+		write_kind(n, out, kind);
 }
 
 uint32_t

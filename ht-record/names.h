@@ -50,6 +50,10 @@ uint32_t ht_names_stack(
 /* The bits of an address above HT_PTR_BITS that the node carries, in place. */
 uint64_t ht_names_high_bits(const struct ht_names *n, uint32_t node);
 
+/* The kind of allocations that the node says, HT_KIND_HEAP where it says
+ * none. */
+uint32_t ht_names_kind(const struct ht_names *n, uint32_t node);
+
 /* From here on `slot` of the ring is the thread `tid`. */
 void ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid);
 /* The number of the thread in `slot`, written on first use. */

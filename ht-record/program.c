@@ -342,6 +342,84 @@ ht_program_check(const char *name, struct ht_error *err)
 	return status;
 }
 
+/* ---- allocators within ------------------------------------------------ */
+
+/* What its allocator is called, if the text around "malloc", the `at`-th byte
+ * of `n`, is one of the messages of such. */
+static const char *
+allocator_of(const char *p, size_t at, size_t n)
+{
+	static const struct {
+		const char *before, *after, *name;
+	} message[] = {
+	    {"<je", ">: ", "jemalloc"},
+	    {"tc", ": ", "tcmalloc"},
+	    {"mi", ": warning", "mimalloc"},
+	};
+
+	for (size_t i = 0; i < HT_LEN(message); i++) {
+		size_t before = strlen(message[i].before);
+		size_t after = strlen(message[i].after);
+
+		if (at >= before && n - at >= 6 + after &&
+		    !memcmp(p + at - before, message[i].before, before) &&
+		    !memcmp(p + at + 6, message[i].after, after))
+			return message[i].name;
+	}
+	return NULL;
+}
+
+static const char *
+allocator_in(const char *p, size_t n)
+{
+	const char *found = NULL, *q = p;
+
+	while (
+	    !found && q && (q = memmem(q, n - (size_t)(q - p), "malloc", 6))) {
+		found = allocator_of(p, (size_t)(q - p), n);
+		q++;
+	}
+	return found;
+}
+
+/* Then its functions could be found. */
+static bool
+has_symtab(const struct image *f)
+{
+	const ElfW(Ehdr) *eh = bytes_at(f, 0, sizeof *eh);
+	const ElfW(Shdr) *sh =
+	    bytes_at(f, eh->e_shoff, eh->e_shnum * sizeof *sh);
+
+	for (unsigned i = 0; sh && i < eh->e_shnum; i++)
+		if (sh[i].sh_type == SHT_SYMTAB)
+			return true;
+	return false;
+}
+
+const char *
+ht_program_hidden_allocator(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const ElfW(Phdr) * ph;
+	const char *found = NULL, *p;
+	struct image f;
+
+	if (fd == -1)
+		return NULL;
+	f = map_image(fd);
+	close(fd);
+	if (is_elf(&f) && !has_symtab(&f))
+		for (unsigned i = 0; !found && (ph = program_header(&f, i));
+		     i++)
+			if (ph->p_type == PT_LOAD &&
+			    !(ph->p_flags & (PF_W | PF_X)) &&
+			    (p = bytes_at(&f, ph->p_offset, ph->p_filesz)))
+				found = allocator_in(p, ph->p_filesz);
+	if (f.size)
+		munmap((void *)f.data, f.size);
+	return found;
+}
+
 /* ---- starting --------------------------------------------------------- */
 
 static void

@@ -23,6 +23,13 @@ int ht_program_check(const char *name, struct ht_error *err);
 int ht_program_check_running(
     const char *name, const char *path, struct ht_error *err);
 
+/*
+ * An allocator that the executable `path` has within, by the texts of it, and
+ * no symbol by which its functions could be found; NULL: there is none such, or
+ * it cannot be seen.
+ */
+const char *ht_program_hidden_allocator(const char *path);
+
 /* What ht-record changes for itself and the program is to find as it was. */
 struct ht_found {
 	sigset_t blocked;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <cpuid.h>
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -13,13 +14,31 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "ht-record/remote.h"
 #include "libht/mem.h"
 
-#define STOP_US	   100000 /* a thread that has not stopped by then does not */
+#define STOP_US	   100000  /* a thread that has not stopped by then does not */
+#define ALONE_US   1000000 /* the same while no other is stopped */
 #define VECTOR_MAX (64 << 10)
+
+#define RED_ZONE     128
+#define FXSAVE	     512 /* bytes of the first part of the vector registers */
+#define XSAVE_HEADER 64
+/* Of asm/sigcontext.h, which goes together with no <signal.h>. */
+#define STATE_MAGIC1 0x46505853u
+#define STATE_MAGIC2 0x46505845u
+struct state_note { /* the last bytes of the first part */
+	uint32_t magic1, extended_size;
+	uint64_t components;
+	uint32_t size, pad[7];
+};
+#define FRAME_FLAGS 6 /* UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
+/* What the kernel says inside of itself: ERESTARTSYS, ERESTART_RESTARTBLOCK. */
+#define RESTART_FIRST 512
+#define RESTART_LAST  516
 
 /* Of linux/ptrace.h, which cannot be had together with sys/ptrace.h. */
 #define RSEQ_CONFIGURATION 0x420f
@@ -42,8 +61,12 @@ int
 ht_remote_open(struct ht_remote *r, pid_t pid, struct ht_error *err)
 {
 	char path[64];
+	sigset_t news;
 
 	*r = (struct ht_remote){.pid = pid};
+	sigemptyset(&news);
+	sigaddset(&news, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &news, NULL);
 	snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
 	r->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (r->mem == -1)
@@ -288,10 +311,61 @@ make_again(struct ht_remote_thread *t)
 	return 0;
 }
 
+/* Whatever else wants to run: while the program is stopped, and above all while
+ * its threads are let go one by one, who do so is not to wait for it. Where
+ * that is allowed; it is only faster. */
+static void
+hurry(struct ht_remote *r, bool on)
+{
+	struct sched_param first = {.sched_priority = 1};
+
+	if (on == r->hurried)
+		return;
+	r->hurried = on;
+	if (on) {
+		r->policy = sched_getscheduler(0);
+		sched_getparam(0, &r->priority);
+		sched_setscheduler(0, SCHED_FIFO, &first);
+	} else {
+		sched_setscheduler(0, r->policy, &r->priority);
+	}
+}
+
+static void
+begin_stop(struct ht_remote *r)
+{
+	hurry(r, true);
+	if (!r->began)
+		r->began = now_us();
+}
+
+static void
+end_stop(struct ht_remote *r)
+{
+	uint64_t took = r->began ? now_us() - r->began : 0;
+
+	hurry(r, false);
+	if (took > r->longest)
+		r->longest = took;
+	r->began = 0;
+}
+
+/* Waits a moment for news of a thread. */
+static void
+wait_for_news(void)
+{
+	struct timespec t = {.tv_nsec = 2000000};
+	sigset_t news;
+
+	sigemptyset(&news);
+	sigaddset(&news, SIGCHLD);
+	sigtimedwait(&news, NULL, &t);
+}
+
 /* Takes a thread's news. 1: it is stopped by our interrupt; 0: not yet; -1: it
  * is gone. */
 static int
-settle(struct ht_remote_thread *t)
+settle(struct ht_remote *r, struct ht_remote_thread *t)
 {
 	int status;
 	pid_t p;
@@ -308,30 +382,33 @@ settle(struct ht_remote_thread *t)
 	}
 	if (p != t->tid)
 		return p == 0 ? 0 : -1;
+	begin_stop(r);
 	t->stopped = true;
 	if (ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs) == -1)
 		return -1;
 	return make_again(t) == -1 ? -1 : 1;
 }
 
-/* Waits until all that are known have stopped, from `from` on. False: one does
- * not, and is the last then. */
+/* Waits until all that are known have stopped, from `from` on; the first of
+ * them may have to wait for its turn to run, and nobody waits for it. False:
+ * one does not, and is the last then. */
 static bool
-settle_all(struct ht_remote *r, size_t from, uint64_t until)
+settle_all(struct ht_remote *r, size_t from)
 {
-	struct timespec nap = {.tv_nsec = 20000};
+	uint64_t since = now_us();
 
 	for (size_t i = from; i < r->threads;) {
-		int s = r->thread[i].stopped ? 1 : settle(&r->thread[i]);
+		int s = r->thread[i].stopped ? 1 : settle(r, &r->thread[i]);
 
 		if (s == 1) {
 			i++;
 		} else if (s == -1) {
 			drop(r, i);
-		} else if (now_us() > until) {
+		} else if (now_us() >
+			   (r->began ? r->began + STOP_US : since + ALONE_US)) {
 			return false;
 		} else {
-			nanosleep(&nap, NULL);
+			wait_for_news();
 		}
 	}
 	return true;
@@ -361,60 +438,30 @@ not_stopped(struct ht_remote *r, struct ht_error *err)
 	    (int)r->pid);
 }
 
-/* Seizes and stops this thread, if it can be stopped at once; it is the first
- * then. */
-static bool
-stop_thread(struct ht_remote *r, pid_t tid)
+/* What seize_all() failed for, and what helps. */
+static int
+not_seized(struct ht_remote *r, struct ht_error *err)
 {
-	uint64_t until = now_us() + STOP_US / 2;
-	struct timespec nap = {.tv_nsec = 20000};
-	struct ht_remote_thread *t;
-	int s;
+	int e = errno;
 
-	if (seize(r, tid) <= 0)
-		return false;
-	t = &r->thread[r->threads - 1];
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	while ((s = settle(t)) == 0 && now_us() < until)
-		nanosleep(&nap, NULL);
-	if (s == 1) {
-		struct ht_remote_thread first = *t;
-
-		*t = r->thread[0];
-		r->thread[0] = first;
-	} else if (s == -1) {
-		r->threads--;
-	}
-	return s == 1;
-}
-
-int
-ht_remote_stop_one(struct ht_remote *r, struct ht_error *err)
-{
-	DIR *dir = open_tasks(r);
-	bool stopped = false;
-	struct dirent *e;
-	int why = ESRCH;
-
-	r->began = now_us();
-	while (dir && !stopped && (e = readdir(dir))) {
-		pid_t tid = atoi(e->d_name);
-
-		errno = 0;
-		stopped = tid > 0 && stop_thread(r, tid);
-		if (!stopped && errno)
-			why = errno;
-	}
-	if (dir)
-		closedir(dir);
-	if (stopped)
-		return 0;
-	if (r->threads)
-		return not_stopped(r, err);
-	errno = why;
-	return why == ESRCH
-		   ? is_gone(r, err)
-		   : ht_error_errno(err, "cannot stop process %d", (int)r->pid);
+	ht_remote_go(r);
+	if (e == ENOENT)
+		return is_gone(r, err);
+	if (e == EPERM && r->options)
+		return ht_error_set(err,
+		    "cannot record process %d: its system calls are restricted "
+		    "(seccomp), and only root may suspend that: sudo ht-record "
+		    "-p %d",
+		    (int)r->pid, (int)r->pid);
+	if (e == EPERM && !r->again)
+		return ht_error_set(err,
+		    "cannot record process %d: ptrace is forbidden here, by "
+		    "the rules of a container (docker run "
+		    "--cap-add=SYS_PTRACE) "
+		    "or by a security module",
+		    (int)r->pid);
+	errno = e;
+	return ht_error_errno(err, "cannot stop process %d", (int)r->pid);
 }
 
 /* Does a thread sleep so that nothing wakes it? That is seen before anything is
@@ -443,20 +490,12 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 	if (one_is_deaf(r))
 		return not_stopped(r, err);
 	found = seize_all(r);
-	if (found == -1) {
-		int e = errno;
-
-		ht_remote_go(r);
-		errno = e;
-		return e == ENOENT ? is_gone(r, err)
-				   : ht_error_errno(err,
-					 "cannot stop process %d", (int)r->pid);
-	}
-	if (!r->began)
-		r->began = now_us();
+	if (found == -1)
+		return not_seized(r, err);
+	hurry(r, true);
 	do {
 		interrupt(r, from);
-		if (!settle_all(r, from, r->began + STOP_US))
+		if (!settle_all(r, from))
 			return not_stopped(r, err);
 		from = r->threads;
 		found = seize_all(r);
@@ -468,41 +507,79 @@ ht_remote_stop_all(struct ht_remote *r, struct ht_error *err)
 
 /* A thread that was seized only, and runs, cannot be let go: it stops first. */
 static void
-let_go(struct ht_remote_thread *t)
+let_go(struct ht_remote *r, struct ht_remote_thread *t)
 {
 	uint64_t until = now_us() + 100 * STOP_US;
-	struct timespec nap = {.tv_nsec = 20000};
 
 	if (!t->stopped && ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) == 0)
-		while (settle(t) == 0 && now_us() < until)
-			nanosleep(&nap, NULL);
+		while (settle(r, t) == 0 && now_us() < until)
+			wait_for_news();
 	ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
+}
+
+/* Lets go of those that are stopped, or of those that are not. */
+static void
+let_all_go(struct ht_remote *r, bool stopped)
+{
+	for (size_t i = 0; i < r->threads; i++)
+		if (r->thread[i].tid && r->thread[i].stopped == stopped) {
+			let_go(r, &r->thread[i]);
+			r->thread[i].tid = 0;
+		}
+	end_stop(r);
 }
 
 void
 ht_remote_go(struct ht_remote *r)
 {
-	uint64_t took;
-
 	if (r->working)
 		ht_remote_work_end(r);
 	/* A SIGCONT after it has undone it. */
 	if (r->held_stop && is_continued(r->pid))
 		r->held_stop = false;
-	for (size_t i = 0; i < r->threads; i++)
-		if (r->thread[i].stopped)
-			let_go(&r->thread[i]);
-	took = r->began ? now_us() - r->began : 0;
-	for (size_t i = 0; i < r->threads; i++)
-		if (!r->thread[i].stopped)
-			let_go(&r->thread[i]);
+	let_all_go(r, true);
+	let_all_go(r, false);
 	if (r->held_stop)
 		kill(r->pid, SIGSTOP);
-	if (took > r->longest)
-		r->longest = took;
 	r->held_stop = false;
 	r->threads = 0;
-	r->began = 0;
+}
+
+size_t
+ht_remote_visit(struct ht_remote *r, pid_t *tid, size_t n,
+    bool (*look)(struct ht_remote_thread *t, void *arg), void *arg)
+{
+	uint64_t until = now_us() + ALONE_US;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (seize(r, tid[i]) == -1)
+			tid[kept++] = tid[i];
+	interrupt(r, 0);
+	while (r->threads && now_us() < until) {
+		size_t before = r->threads;
+
+		for (size_t i = 0; i < r->threads;) {
+			struct ht_remote_thread *t = &r->thread[i];
+			int s = settle(r, t);
+
+			if (s == 0) {
+				i++;
+				continue;
+			}
+			if (s == 1 && look(t, arg))
+				tid[kept++] = t->tid;
+			let_go(r, t);
+			end_stop(r);
+			drop(r, i);
+		}
+		if (r->threads == before)
+			wait_for_news();
+	}
+	for (size_t i = 0; i < r->threads; i++)
+		tid[kept++] = r->thread[i].tid;
+	ht_remote_go(r);
+	return kept;
 }
 
 int
@@ -533,11 +610,106 @@ note_rseq(struct ht_remote *r)
 		r->rseq = c.pointer + RSEQ_CS;
 }
 
+/* The bytes of an extended state (xsave) with these components. */
+static size_t
+state_size(uint64_t components)
+{
+	size_t size = FXSAVE + XSAVE_HEADER;
+
+	for (unsigned i = 2; i < 63; i++) {
+		unsigned a = 0, b = 0, c, d;
+
+		if (components >> i & 1 &&
+		    __get_cpuid_count(0xd, i, &a, &b, &c, &d) && a + b > size)
+			size = a + b;
+	}
+	return size;
+}
+
+/* The vector registers, as sigreturn(2) takes them: with two magic numbers. */
+static size_t
+frame_state(struct ht_remote *r, char *to)
+{
+	struct state_note note = {.magic1 = STATE_MAGIC1};
+	uint32_t end = STATE_MAGIC2;
+	size_t size = FXSAVE;
+
+	if (r->vector_size < FXSAVE + XSAVE_HEADER) {
+		memcpy(to, r->vector, size);
+		return size;
+	}
+	memcpy(&note.components, (char *)r->vector + FXSAVE,
+	    sizeof note.components);
+	size = state_size(note.components);
+	note.components |= 3; /* x87 and SSE */
+	note.size = (uint32_t)size;
+	note.extended_size = (uint32_t)(size + sizeof end);
+	memcpy(to, r->vector, size);
+	memcpy(to + FXSAVE - sizeof note, &note, sizeof note);
+	memcpy(to + size, &end, sizeof end);
+	return size + sizeof end;
+}
+
+/* The registers with which it goes on: a system call that the stop has ended is
+ * made again, as the kernel would do. */
+static void
+frame_registers(const struct ht_remote *r, greg_t *to)
+{
+	const struct user_regs_struct *u = &r->worker.regs;
+	uint64_t rax = u->rax, rip = u->rip;
+
+	if ((int64_t)u->orig_rax >= 0 && rax >= (uint64_t)-RESTART_LAST &&
+	    rax <= (uint64_t)-RESTART_FIRST) {
+		rax = u->orig_rax;
+		rip -= 2; /* syscall */
+	}
+	to[REG_RAX] = (greg_t)rax, to[REG_RIP] = (greg_t)rip;
+	to[REG_RBX] = (greg_t)u->rbx, to[REG_RCX] = (greg_t)u->rcx;
+	to[REG_RDX] = (greg_t)u->rdx, to[REG_RSI] = (greg_t)u->rsi;
+	to[REG_RDI] = (greg_t)u->rdi, to[REG_RBP] = (greg_t)u->rbp;
+	to[REG_RSP] = (greg_t)u->rsp, to[REG_EFL] = (greg_t)u->eflags;
+	to[REG_R8] = (greg_t)u->r8, to[REG_R9] = (greg_t)u->r9;
+	to[REG_R10] = (greg_t)u->r10, to[REG_R11] = (greg_t)u->r11;
+	to[REG_R12] = (greg_t)u->r12, to[REG_R13] = (greg_t)u->r13;
+	to[REG_R14] = (greg_t)u->r14, to[REG_R15] = (greg_t)u->r15;
+	to[REG_CSGSFS] =
+	    (greg_t)(u->cs | u->gs << 16 | u->fs << 32 | u->ss << 48);
+}
+
+/* Writes what rt_sigreturn takes below the stack of the worker: its address, 0
+ * if there is no room. */
+static uint64_t
+write_frame(struct ht_remote *r, uint64_t room)
+{
+	char state[VECTOR_MAX + 64];
+	size_t size = frame_state(r, state);
+	uint64_t top = r->worker.regs.rsp - RED_ZONE - size;
+	ucontext_t u = {
+	    .uc_flags = FRAME_FLAGS,
+	    /* Flags that are none: the kernel leaves it as it is. */
+	    .uc_stack.ss_flags = 0x7fff,
+	};
+	uint64_t at;
+
+	top &= ~UINT64_C(63);
+	at = (top - sizeof u) & ~UINT64_C(63);
+	frame_registers(r, u.uc_mcontext.gregs);
+	u.uc_mcontext.fpregs = (fpregset_t)top;
+	memcpy(&u.uc_sigmask, &r->mask, sizeof r->mask);
+	if (!room || !r->way.sigreturn || at - 8 < room || at > top ||
+	    ht_remote_write(r, top, state, size) == -1 ||
+	    ht_remote_write(r, at, &u, sizeof u) == -1 ||
+	    ht_remote_write(r, at - 8, &r->way.sigreturn, 8) == -1)
+		return 0;
+	return at;
+}
+
 int
-ht_remote_work_begin(
-    struct ht_remote *r, uint64_t syscall_at, struct ht_error *err)
+ht_remote_work_begin(struct ht_remote *r, const struct ht_remote_way *way,
+    uint64_t room, struct ht_error *err)
 {
 	struct ht_remote_thread *t = &r->thread[0];
+	struct user_regs_struct back = t->regs;
 	struct iovec v;
 	uint64_t all = ~UINT64_C(0);
 
@@ -548,14 +720,21 @@ ht_remote_work_begin(
 		return ht_error_errno(
 		    err, "cannot get the registers of thread %d", (int)t->tid);
 	r->vector_size = v.iov_len;
-	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof r->mask, &r->mask) == -1 ||
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof r->mask, &r->mask) == -1)
+		return ht_error_errno(
+		    err, "cannot get the signals of thread %d", (int)t->tid);
+	r->worker = *t;
+	r->way = *way;
+	r->working = true;
+	note_rseq(r);
+	r->frame = write_frame(r, room);
+	back.rip = way->sigreturn;
+	back.rsp = back.rbx = r->frame;
+	back.orig_rax = UINT64_MAX;
+	if ((r->frame && ptrace(PTRACE_SETREGS, t->tid, NULL, &back) == -1) ||
 	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof all, &all) == -1)
 		return ht_error_errno(
 		    err, "cannot block the signals of thread %d", (int)t->tid);
-	r->worker = *t;
-	r->working = true;
-	r->syscall_at = syscall_at;
-	note_rseq(r);
 	return 0;
 }
 
@@ -602,7 +781,11 @@ ht_remote_syscall(struct ht_remote *r, long number, uint64_t a, uint64_t b,
 {
 	struct user_regs_struct regs = r->worker.regs;
 
-	regs.rip = r->syscall_at;
+	if (r->frame) {
+		regs.rbx = r->frame;
+		regs.rsp = r->frame - 8;
+	}
+	regs.rip = r->way.syscall;
 	regs.rax = (uint64_t)number;
 	regs.orig_rax = UINT64_MAX;
 	regs.rdi = a;
@@ -625,6 +808,7 @@ ht_remote_call(struct ht_remote *r, uint64_t call, uint64_t done,
 	struct user_regs_struct regs = r->worker.regs;
 
 	regs.rip = call;
+	regs.rbx = r->frame;
 	regs.rax = function;
 	regs.orig_rax = UINT64_MAX;
 	regs.rsp = stack & ~UINT64_C(15);
@@ -663,8 +847,8 @@ ht_remote_work_end(struct ht_remote *r)
 	while ((holds_stop(r, status) || status >> 16 != PTRACE_EVENT_STOP) &&
 	       ptrace(PTRACE_CONT, t->tid, NULL, NULL) == 0);
 	e |= ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &v) == -1;
-	e |= ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs) == -1;
 	e |= ptrace(PTRACE_SETSIGMASK, t->tid, sizeof r->mask, &r->mask) == -1;
+	e |= ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs) == -1;
 	if (r->rseq && r->rseq_cs)
 		e |= ht_remote_write(
 			 r, r->rseq, &r->rseq_cs, sizeof r->rseq_cs) == -1;

@@ -16,10 +16,16 @@
  * A thread works here by system calls alone, on a stack of ours, with its
  * signals blocked; the tracer goes from system call to system call, so there
  * is no SIGTRAP, which would change what the program does with that signal.
+ *
+ * The kernel lets a program go when its tracer is killed, as it is just then.
+ * So before a thread works, all its registers are written onto its stack as a
+ * signal's frame is, and each system call of ours is followed by rt_sigreturn:
+ * left alone, the thread finds back by itself.
  */
 #ifndef HT_REMOTE_H
 #define HT_REMOTE_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +40,12 @@ struct ht_remote_thread {
 	struct user_regs_struct regs; /* valid while it is stopped */
 };
 
+/* Code of the process that works for us. */
+struct ht_remote_way {
+	uint64_t syscall;   /* the instruction; a `ret` follows, if there is */
+	uint64_t sigreturn; /* a call of rt_sigreturn; 0: none is known */
+};
+
 struct ht_remote {
 	pid_t pid;
 	int mem;
@@ -46,29 +58,37 @@ struct ht_remote {
 	uint64_t mask, rseq, rseq_cs;
 	void *vector;
 	size_t vector_size;
-	uint64_t syscall_at; /* an instruction for it, anywhere */
-	bool held_stop;	     /* a SIGSTOP came, which cannot be blocked, while
-			      * the thread worked; it gets it when let go */
-	bool again;	     /* a thread did not stop: it might, later */
-	uint64_t began;	     /* us; of the stop */
-	uint64_t longest;    /* us; of the stops so far */
+	struct ht_remote_way way;
+	uint64_t frame; /* what rt_sigreturn takes; 0: there was no room */
+	bool held_stop; /* a SIGSTOP came, which cannot be blocked, while
+			 * the thread worked; it gets it when let go */
+	bool again;	/* a thread did not stop: it might, later */
+	uint64_t began; /* us; of the stop: when the first did */
+	bool hurried;
+	uint64_t longest; /* us; of the stops so far */
+	int policy;	  /* how we are scheduled when nothing is stopped */
+	struct sched_param priority;
 };
 
-/* Opens its memory. 0, or -1 with *err set. Nothing is stopped. */
+/* Opens its memory, and blocks SIGCHLD, to wait for it. 0, or -1 with *err set.
+ * Nothing is stopped. */
 int ht_remote_open(struct ht_remote *r, pid_t pid, struct ht_error *err);
 /* Lets everything go and frees it. */
 void ht_remote_close(struct ht_remote *r);
 
 /*
- * Stops one thread, any that can be stopped; or all of them. 0, or -1 with *err
- * set and nothing stopped: it has ended; some thread does not stop
- * within 100 ms (it waits for a vfork child, or for a disk); or it may not be
- * traced.
+ * Stops all threads. 0, or -1 with *err set and nothing stopped: it has ended;
+ * some thread does not stop within 100 ms (it waits for a vfork child, or for a
+ * disk); or it may not be traced.
  */
-int ht_remote_stop_one(struct ht_remote *r, struct ht_error *err);
 int ht_remote_stop_all(struct ht_remote *r, struct ht_error *err);
 /* Lets them go on. */
 void ht_remote_go(struct ht_remote *r);
+/* Stops each of these threads for itself, for as long as `look` takes. Left in
+ * tid[] are those for which that returned true, and those that did not stop;
+ * how many. Nothing is stopped before and after. */
+size_t ht_remote_visit(struct ht_remote *r, pid_t *tid, size_t n,
+    bool (*look)(struct ht_remote_thread *t, void *arg), void *arg);
 
 /* Memory; works while nothing is stopped, too. 0, or -1. What may not be
  * written is written nevertheless, if something is stopped. */
@@ -77,15 +97,17 @@ int ht_remote_write(
     struct ht_remote *r, uint64_t at, const void *from, size_t size);
 
 /* Makes the first stopped thread work: 0, or -1 with *err set. After
- * ht_remote_work_end() it is where it was. */
-int ht_remote_work_begin(
-    struct ht_remote *r, uint64_t syscall_at, struct ht_error *err);
+ * ht_remote_work_end() it is where it was. Its stack may be written to from
+ * `room` up; 0: nowhere. */
+int ht_remote_work_begin(struct ht_remote *r, const struct ht_remote_way *way,
+    uint64_t room, struct ht_error *err);
 /* One system call: what it returns, -errno for a failure; -EIO when the
  * process ended. */
 long ht_remote_syscall(struct ht_remote *r, long number, uint64_t a, uint64_t b,
     uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 /* Calls `function` on a stack that ends at `stack`: `call` calls what rax says
- * and ends in a system call at `done`. Returns what the function returned;
+ * and ends in a system call at `done`, then takes the frame that rbx says.
+ * Returns what the function returned;
  * -EIO: it did not come to that. */
 long ht_remote_call(struct ht_remote *r, uint64_t call, uint64_t done,
     uint64_t function, uint64_t stack);

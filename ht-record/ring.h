@@ -39,7 +39,9 @@
  *
  * A size or a pointer too large for its field travels in the stack: the stack
  * is then a qualifier node (below) that names the high bits and whose parent
- * is the stack meant.
+ * is the stack meant. So does the kind of an allocation that is not the heap's:
+ * its node is the innermost qualifier. In a record that has no stack, as of a
+ * free, it is a child of the root.
  */
 struct ht_rec {
 	uint64_t w0, w1;
@@ -58,6 +60,8 @@ enum ht_rec_kind {
 	HT_REC_THREAD,	  /* pointer: kernel's tid, now behind `thread` */
 	HT_REC_EXEC,	  /* the program is about to call execve */
 	HT_REC_EXEC_FAIL, /* and execve came back */
+	HT_REC_MARK,	  /* pointer: which ring->mark has its text; size */
+	HT_REC_RECORDING, /* pointer: 0 allocations pause, 1 they go on */
 };
 
 #define HT_STACK_BITS  28
@@ -155,6 +159,25 @@ struct ht_frame {
 #define HT_NO_MODULE   0xffffffffu /* code that no object owns: a JIT's */
 #define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
 #define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
+#define HT_Q_KIND      0xfffffffcu /* pc: of the allocation, HT_KIND_* */
+
+/* Kinds of allocations. Blocks of different kinds may be at one address: a pool
+ * has its memory from the heap. Those from HT_KIND_NAMED on are pools with a
+ * name; once all numbers are taken, pools share the last. */
+#define HT_KIND_HEAP  0
+#define HT_KIND_MMAP  1
+#define HT_KIND_BRK   2
+#define HT_KIND_NAMED 8
+#define HT_KINDS_MAX  256
+#define HT_NAME_MAX   255 /* bytes of the name of a pool, or of a mark */
+
+/* The text of a mark that is on its way. */
+struct ht_mark_text {
+	/* 1: taken by the program, until the recorder has read it. */
+	_Atomic uint32_t taken;
+	char text[HT_NAME_MAX + 1];
+};
+#define HT_MARKS 64
 
 /*
  * A node of the tree of stacks: this frame, called from the stack `parent`.
@@ -239,7 +262,14 @@ struct ht_ring {
 	_Atomic uint32_t frames;  /* frames handed out */
 	_Atomic uint64_t verified, differences, unverifiable; /* HT_VERIFY=1 */
 	uint32_t exe, exe_len; /* its path, in the module heap */
-	char why[128];	       /* a text for people when `ready` is 2 */
+	/* The names of the kinds from HT_KIND_NAMED on: offset in the module
+	 * heap << 32 | bytes; 0: free, and so are all after it. */
+	_Atomic uint64_t kind[HT_KINDS_MAX];
+	struct ht_mark_text mark[HT_MARKS];
+	char why[128];	     /* a text for people when `ready` is 2 */
+	uint32_t allocators; /* other than the libc's that are hooked:
+			      * HT_ALLOCATOR_* */
+	char note[192];	     /* a text of what could not be hooked, or "" */
 };
 
 #define HT_UNSEEN    UINT64_MAX
@@ -252,6 +282,11 @@ enum {
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
+};
+
+enum {
+	HT_ALLOCATOR_WITHIN = 1,   /* in the executable itself */
+	HT_ALLOCATOR_ELSEWHERE = 2 /* in a library */
 };
 
 /* control */
@@ -281,7 +316,9 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
  */
 #define HT_HEAD_MAGIC  0x3164616568746800u /* "\0hthead1" */
 #define HT_HOOKS_MAX   16
-#define HT_PATCHES_MAX HT_HOOKS_MAX
+#define HT_PATCHES_MAX 384
+#define HT_POINTS_MAX  512
+#define HT_STUB_SIZE   32 /* bytes before that, for the way to the hook */
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
 #define HT_AUXV_MAX    32
@@ -293,6 +330,58 @@ struct ht_hook {
 	uint64_t real; /* address of the word that says what it calls; or 0 */
 };
 
+struct ht_area {
+	uint64_t start, size; /* size 0: none */
+};
+
+/*
+ * A function by which an allocator other than the libc's is entered
+ * (preload/allocators.h has them all), and what its arguments are: their
+ * numbers, from 1; 0: it has no such argument.
+ */
+struct ht_entry_point {
+	const char *name;
+	uint8_t op;	/* enum ht_entry_op */
+	uint8_t family; /* enum ht_entry_family */
+	uint8_t block;	/* what is freed, or where the block's address goes */
+	uint8_t size, count;
+	uint8_t throws; /* so many arguments, when it throws rather than return
+			 * NULL; what follows it in the table does not throw,
+			 * and takes a reference behind them */
+};
+
+enum ht_entry_op {
+	HT_ENTRY_ALLOC,
+	HT_ENTRY_DUPLICATE, /* a string: its length is the size */
+	HT_ENTRY_FREE,
+	HT_ENTRY_REALLOC,
+	HT_ENTRY_REALLOC_OR_FREE, /* of which a failure frees */
+	HT_ENTRY_POSIX,
+	HT_ENTRY_EXPAND,  /* in place: returns it, or NULL */
+	HT_ENTRY_XALLOCX, /* in place: returns how large it is then */
+};
+
+/* Those of a family are there if the first of it is; the operators, if any
+ * other is. */
+enum ht_entry_family {
+	HT_ENTRY_STANDARD,
+	HT_ENTRY_JE,
+	HT_ENTRY_RJEM,
+	HT_ENTRY_TC,
+	HT_ENTRY_MI,
+	HT_ENTRY_GC,
+	HT_ENTRY_OPERATORS,
+	HT_ENTRY_FAMILIES
+};
+
+/* One that is hooked. */
+struct ht_entry {
+	const struct ht_entry_point *point;
+	uint64_t real;	       /* what a hook calls */
+	uint64_t nothrow;      /* and in its place, if that throws; or 0 */
+	struct ht_area module; /* where it is */
+};
+
 /* A jump over the entry of a function. */
 struct ht_patch {
 	uint64_t at;	/* 0: none */
@@ -302,11 +391,8 @@ struct ht_patch {
 	uint8_t taken; /* bytes of the function that were moved */
 	uint8_t count; /* instructions moved; where each began and is */
 	uint8_t from[6], to[6];
-	uint8_t pad[7];
-};
-
-struct ht_area {
-	uint64_t start, size; /* size 0: none */
+	uint8_t back; /* where the jump back is, behind `moved` */
+	uint8_t pad[6];
 };
 
 struct ht_head {
@@ -318,6 +404,10 @@ struct ht_head {
 	uint32_t hooks;
 	uint32_t patched; /* 1: the patches are in place */
 	struct ht_hook hook[HT_HOOKS_MAX];
+	/* Of allocators other than the libc's: a table of struct
+	 * ht_entry_point, to a name of NULL; one of struct ht_entry, as many
+	 * as patches; and where calls are to go, r11 being such an entry. */
+	uint64_t entry_points, entries, entry_hook;
 	struct ht_patch patch[HT_PATCHES_MAX];
 	struct ht_area image, ring, arena; /* in: mapped memory */
 	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */

@@ -55,6 +55,9 @@ numbers(struct ht_str *text, const struct ht_trace_stats *s)
 	if (s->allocations)
 		ht_str_addf(text, " (%s %%)",
 		    ht_fmt_percent(s->temporary, s->allocations).s);
+	else
+		ht_str_addz(text, "    (it called no function that is known to "
+				  "allocate)");
 	ht_str_addf(text, "\n  leaked      %*s    in %s block%s", w, leaked.s,
 	    ht_fmt_count(s->leaked_blocks).s, s->leaked_blocks == 1 ? "" : "s");
 	ht_str_addf(text, "\n  peak        %*s    at %s", w, peak.s,
@@ -127,6 +130,14 @@ warnings(const struct ht_job_result *r, const char *name)
 		ht_warn("%s executed another program, which could not be "
 			"recorded",
 		    name);
+	if (*r->note)
+		ht_warn("not all of %s was recorded: %s", name, r->note);
+	if (r->hidden)
+		ht_warn(
+		    "%s has %s within, and is stripped, so the functions of "
+		    "that were not found: what it allocates by them is "
+		    "missing",
+		    name, r->hidden);
 	if (s->lost)
 		ht_warn("%s events were lost: all numbers are too small",
 		    ht_fmt_count(s->lost).s);

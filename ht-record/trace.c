@@ -16,6 +16,14 @@
 
 #define NOBODY UINT64_MAX /* no address: not what a thread allocated last */
 
+/* The blocks of one kind of allocations. */
+struct kind {
+	struct ht_blocks blocks;
+	/* By thread: the address of the block it allocated as its latest
+	 * event of this kind, for temporaries. */
+	uint64_t last[HT_THREAD_MAX + 1];
+};
+
 /* A realloc whose `-` is written and whose result has not been seen. */
 struct intent {
 	uint32_t slot;	/* the thread, as the ring names it */
@@ -31,18 +39,34 @@ struct ht_trace {
 	struct ht_trace_options options;
 	struct ht_trace_stats stats;
 	struct ht_names names; /* stacks, modules and threads */
-	struct ht_blocks blocks;
+	struct kind heap;
+	struct kind *kind[HT_KINDS_MAX]; /* NULL: none yet; [0]: the heap */
 	struct ht_classes classes;
-	/* By thread: the address of the block it allocated as its latest
-	 * event, for temporaries. */
-	uint64_t last[HT_THREAD_MAX + 1];
 	uint32_t last_plus; /* class of the `+` just written, + 1 */
 	struct intent *intents;
 	uint64_t rss; /* pages, as last written */
 	int pid;
-	bool paused;
-	uint64_t unseen_told; /* in `#U` */
+	bool by_user, by_program; /* paused */
+	uint64_t unseen_told;	  /* in `#U` */
 };
+
+static void
+no_last(struct kind *k)
+{
+	for (size_t i = 0; i < HT_LEN(k->last); i++)
+		k->last[i] = NOBODY;
+}
+
+/* A kind's; they are few blocks, or a pool's, which are dense: no shadow. */
+static struct kind *
+kind_of(struct ht_trace *t, uint32_t kind)
+{
+	if (ht_unlikely(!t->kind[kind])) {
+		t->kind[kind] = ht_calloc(1, sizeof *t->kind[kind]);
+		no_last(t->kind[kind]);
+	}
+	return t->kind[kind];
+}
 
 struct ht_trace *
 ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
@@ -54,9 +78,9 @@ ht_trace_new(struct ht_out *out, struct ht_ring *ring, int pid,
 	t->ring = ring;
 	t->options = *o;
 	t->pid = pid;
-	for (size_t i = 0; i < HT_LEN(t->last); i++)
-		t->last[i] = NOBODY;
-	ht_blocks_init(&t->blocks);
+	no_last(&t->heap);
+	ht_blocks_init(&t->heap.blocks);
+	t->kind[HT_KIND_HEAP] = &t->heap;
 	ht_classes_init(&t->classes);
 	ht_names_init(&t->names, ring, pid);
 	return t;
@@ -86,7 +110,12 @@ ht_trace_free(struct ht_trace *t)
 		free(i);
 	}
 	ht_names_release(&t->names);
-	ht_blocks_release(&t->blocks);
+	ht_blocks_release(&t->heap.blocks);
+	for (size_t i = 1; i < HT_KINDS_MAX; i++)
+		if (t->kind[i]) {
+			ht_blocks_release(&t->kind[i]->blocks);
+			free(t->kind[i]);
+		}
 	ht_classes_release(&t->classes);
 	free(t);
 }
@@ -175,14 +204,29 @@ write_unseen(struct ht_trace *t)
 	t->unseen_told = t->stats.unseen;
 }
 
+/* The user and the program have a switch each: recording is on if both are. */
+static bool
+is_paused(const struct ht_trace *t)
+{
+	return t->by_user || t->by_program;
+}
+
+static void
+pause_by(struct ht_trace *t, bool *whose, bool paused)
+{
+	bool was = is_paused(t);
+
+	*whose = paused;
+	if (was != is_paused(t)) {
+		write_unseen(t);
+		ht_evwrite_pause(t->out, is_paused(t));
+	}
+}
+
 void
 ht_trace_pause(struct ht_trace *t, bool paused)
 {
-	if (t->paused != paused) {
-		write_unseen(t);
-		ht_evwrite_pause(t->out, paused);
-	}
-	t->paused = paused;
+	pause_by(t, &t->by_user, paused);
 }
 
 /* ---- events ----------------------------------------------------------- */
@@ -203,10 +247,12 @@ new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 		(uint16_t)(ht_names_high_bits(&t->names, ht_rec_stack(rec)) >>
 			   HT_PTR_BITS),
 	    .thread = (uint16_t)thread,
+	    .kind = (uint16_t)ht_names_kind(&t->names, ht_rec_stack(rec)),
 	};
 	uint32_t stack =
 	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &info.size);
-	bool plain = info.size == ht_rec_size(rec) && info.high == 0;
+	bool plain = info.size == ht_rec_size(rec) && info.high == 0 &&
+		     info.kind == HT_KIND_HEAP;
 
 	ht_evwrite_class(t->out, info.size, stack, thread, 0);
 	return ht_classes_add(
@@ -241,12 +287,15 @@ block_dies(
     struct ht_trace *t, struct ht_block b, uint64_t address, uint32_t thread)
 {
 	const struct ht_class_info *c = &t->classes.info[b.cls];
-	bool temporary = t->last[c->thread] == address && thread == c->thread;
+	bool temporary = kind_of(t, c->kind)->last[c->thread] == address &&
+			 thread == c->thread;
 	bool rule = t->last_plus == b.cls + 1;
 
-	t->stats.leaked -= c->size;
-	t->stats.leaked_blocks--;
-	t->stats.temporary += temporary;
+	if (c->kind == HT_KIND_HEAP) {
+		t->stats.leaked -= c->size;
+		t->stats.leaked_blocks--;
+		t->stats.temporary += temporary;
+	}
 	ht_evwrite_free(t->out, b.cls, t->stats.ms - b.birth,
 	    thread == c->thread ? 0 : thread, how_temporary(temporary, rule),
 	    shown(t, address));
@@ -263,7 +312,9 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 	const struct ht_class_info *c = &t->classes.info[b.cls];
 	uint64_t address = ht_rec_ptr(rec) | (uint64_t)c->high << HT_PTR_BITS;
 
-	if (ht_unlikely(ht_blocks_put(&t->blocks, address, b, &old))) {
+	struct kind *k = kind_of(t, c->kind);
+
+	if (ht_unlikely(ht_blocks_put(&k->blocks, address, b, &old))) {
 		/* Its free escaped us. It happened, before this. */
 		t->stats.missed++;
 		ht_evwrite_missed(t->out, 1);
@@ -271,7 +322,9 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 	}
 	ht_evwrite_alloc(t->out, b.cls, shown(t, address));
 	t->last_plus = b.cls + 1;
-	t->last[thread] = address;
+	k->last[thread] = address;
+	if (c->kind != HT_KIND_HEAP)
+		return;
 	t->stats.allocations++;
 	t->stats.leaked += c->size;
 	t->stats.leaked_blocks++;
@@ -283,21 +336,21 @@ block_is_born(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 
 /* True if a block died; *b is what it was. */
 static bool
-on_free(
-    struct ht_trace *t, uint64_t address, uint32_t thread, struct ht_block *b)
+on_free(struct ht_trace *t, struct kind *k, uint64_t address, uint32_t thread,
+    struct ht_block *b)
 {
-	if (ht_likely(ht_blocks_take(&t->blocks, address, b))) {
+	if (ht_likely(ht_blocks_take(&k->blocks, address, b))) {
 		block_dies(t, *b, address, thread);
-		t->last[thread] = NOBODY;
+		k->last[thread] = NOBODY;
 		return true;
 	}
-	t->last[thread] = NOBODY;
+	k->last[thread] = NOBODY;
 	t->stats.unseen++;
 	return false;
 }
 
 static void
-on_intent(struct ht_trace *t, uint64_t address, uint32_t slot,
+on_intent(struct ht_trace *t, struct kind *k, uint64_t address, uint32_t slot,
     enum ht_rec_kind result)
 {
 	uint32_t thread = ht_names_thread(&t->names, t->out, slot);
@@ -307,7 +360,7 @@ on_intent(struct ht_trace *t, uint64_t address, uint32_t slot,
 
 	if (result == HT_REC_REALLOC_FAIL)
 		return; /* nothing will have happened */
-	if (!on_free(t, address, thread, &b) || result != HT_REC_NONE ||
+	if (!on_free(t, k, address, thread, &b) || result != HT_REC_NONE ||
 	    slot == HT_THREAD_MAX) /* shared by many: whose is the next? */
 		return;
 	i = ht_malloc(sizeof *i);
@@ -320,13 +373,16 @@ on_intent(struct ht_trace *t, uint64_t address, uint32_t slot,
 static void
 undo(struct ht_trace *t, const struct intent *i)
 {
+	const struct ht_class_info *c = &t->classes.info[i->block.cls];
 	struct ht_block old;
 
 	ht_evwrite_unfree(t->out, i->block.cls, shown(t, i->address));
 	t->last_plus = 0;
-	ht_blocks_put(&t->blocks, i->address, i->block, &old);
+	ht_blocks_put(&kind_of(t, c->kind)->blocks, i->address, i->block, &old);
+	if (c->kind != HT_KIND_HEAP)
+		return;
 	t->stats.temporary -= i->temporary;
-	t->stats.leaked += t->classes.info[i->block.cls].size;
+	t->stats.leaked += c->size;
 	t->stats.leaked_blocks++;
 }
 
@@ -339,6 +395,27 @@ address_of(struct ht_trace *t, const struct ht_rec *rec)
 	if (ht_unlikely(ht_rec_stack(rec)))
 		address |= ht_names_high_bits(&t->names, ht_rec_stack(rec));
 	return address;
+}
+
+/* The blocks that a record is about. */
+static struct kind *
+kind_in(struct ht_trace *t, const struct ht_rec *rec)
+{
+	if (ht_likely(!ht_rec_stack(rec)))
+		return &t->heap;
+	return kind_of(t, ht_names_kind(&t->names, ht_rec_stack(rec)));
+}
+
+static void
+on_mark(struct ht_trace *t, const struct ht_rec *rec)
+{
+	struct ht_mark_text *m = &t->ring->mark[ht_rec_ptr(rec) % HT_MARKS];
+	uint32_t len = ht_rec_size(rec);
+
+	write_unseen(t);
+	ht_evwrite_mark(t->out, m->text, len < HT_NAME_MAX ? len : HT_NAME_MAX);
+	/* Release: pairs with the exchange by which the program takes it. */
+	atomic_store_explicit(&m->taken, 0, memory_order_release);
 }
 
 /* The result of a realloc of this thread: of the latest that has none. */
@@ -374,17 +451,17 @@ ht_trace_record(
 		/* fall through */
 	case HT_REC_ALLOC:
 		thread = ht_names_thread(&t->names, t->out, slot);
-		if (t->paused)
-			t->last[thread] = NOBODY;
+		if (is_paused(t))
+			kind_in(t, rec)->last[thread] = NOBODY;
 		else
 			block_is_born(t, rec, thread);
 		break;
 	case HT_REC_FREE:
-		on_free(t, address_of(t, rec),
+		on_free(t, kind_in(t, rec), address_of(t, rec),
 		    ht_names_thread(&t->names, t->out, slot), &gone);
 		break;
 	case HT_REC_REALLOC:
-		on_intent(t, address_of(t, rec), slot, result);
+		on_intent(t, kind_in(t, rec), address_of(t, rec), slot, result);
 		break;
 	case HT_REC_TICK:
 		ht_trace_time(t, ht_rec_ptr(rec));
@@ -398,6 +475,12 @@ ht_trace_record(
 		break;
 	case HT_REC_REALLOC_FAIL:
 		settle_intent(t, rec);
+		break;
+	case HT_REC_MARK:
+		on_mark(t, rec);
+		break;
+	case HT_REC_RECORDING:
+		pause_by(t, &t->by_program, ht_rec_ptr(rec) == 0);
 		break;
 	case HT_REC_EXEC:
 	case HT_REC_EXEC_FAIL:
@@ -415,7 +498,7 @@ plain_alloc(struct ht_trace *t, struct ht_trace_stats *s, char **out,
     const struct ht_rec *rec)
 {
 	uint64_t address = ht_rec_ptr(rec);
-	uint64_t *word = ht_blocks_place(&t->blocks, address);
+	uint64_t *word = ht_blocks_place(&t->heap.blocks, address);
 	uint32_t thread = t->names.slot[ht_rec_thread(rec)].number;
 	const struct ht_class_slot *c =
 	    ht_classes_find(&t->classes, class_key(rec, thread));
@@ -426,7 +509,7 @@ plain_alloc(struct ht_trace *t, struct ht_trace_stats *s, char **out,
 		return false;
 	*word = ht_block_pack(address, (struct ht_block){id, (uint32_t)s->ms});
 	t->last_plus = c->id;
-	t->last[thread] = address;
+	t->heap.last[thread] = address;
 	s->allocations++;
 	s->leaked += ht_rec_size(rec);
 	s->leaked_blocks++;
@@ -448,7 +531,7 @@ plain_free(struct ht_trace *t, struct ht_trace_stats *s, char **out,
     const struct ht_rec *rec)
 {
 	uint64_t address = ht_rec_ptr(rec);
-	uint64_t *word = ht_blocks_place(&t->blocks, address);
+	uint64_t *word = ht_blocks_place(&t->heap.blocks, address);
 	uint32_t thread = t->names.slot[ht_rec_thread(rec)].number;
 	const struct ht_class_info *c;
 	bool temporary, rule;
@@ -461,10 +544,10 @@ plain_free(struct ht_trace *t, struct ht_trace_stats *s, char **out,
 	b = ht_block_unpack(*word);
 	*word = 0;
 	c = &t->classes.info[b.cls];
-	temporary = t->last[thread] == address && thread == c->thread;
+	temporary = t->heap.last[thread] == address && thread == c->thread;
 	rule = t->last_plus == b.cls + 1;
 	t->last_plus = 0;
-	t->last[thread] = NOBODY;
+	t->heap.last[thread] = NOBODY;
 	s->leaked -= c->size;
 	s->leaked_blocks--;
 	s->temporary += temporary;
@@ -488,7 +571,7 @@ ht_trace_plain(struct ht_trace *t, const struct ht_rec *rec, size_t n)
 	char *p;
 	size_t i;
 
-	if (t->options.addresses || t->intents || t->paused)
+	if (t->options.addresses || t->intents || is_paused(t))
 		return 0;
 	ht_out_need(t->out, n * HT_EVWRITE_FREE_MAX);
 	p = t->out->p;
@@ -514,7 +597,7 @@ ht_trace_prefetch(const struct ht_trace *t, const struct ht_rec *rec, size_t n)
 			ht_classes_prefetch(&t->classes,
 			    class_key(&rec[i],
 				t->names.slot[ht_rec_thread(&rec[i])].number));
-		ht_blocks_prefetch(&t->blocks, ht_rec_ptr(&rec[i]));
+		ht_blocks_prefetch(&t->heap.blocks, ht_rec_ptr(&rec[i]));
 	}
 }
 

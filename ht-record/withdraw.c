@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
+#include <stdlib.h>
 
 #include "ht-record/inject.h"
 #include "ht-record/target.h"
 
-#define TRIES 40 /* at a stop without a thread in the image: a second or so */
-
-static void
-nap_ms(long ms)
+/* Another recorder may have been there since. */
+static bool
+is_still(struct ht_target *t, uint64_t generation)
 {
-	struct timespec t = {.tv_nsec = ms * 1000000};
+	return ht_target_read_head(t, t->head_at) &&
+	       t->head.generation == generation;
+}
 
-	nanosleep(&t, NULL);
+/* Unmaps what only a recording needs. False: it stays. */
+static bool
+free_memory(struct ht_target *t, uint64_t generation)
+{
+	struct ht_error ignored = {""};
+	bool done;
+
+	if (ht_remote_stop_all(&t->remote, &ignored) == -1)
+		return false;
+	done = !is_still(t, generation) || ht_target_free_memory(t) == 0;
+	ht_remote_go(&t->remote);
+	return done;
 }
 
 /* Undoes what the image at t->head has done. 0, or -1. */
@@ -21,24 +33,22 @@ static int
 withdraw(struct ht_target *t, struct ht_ring *ring, bool *kept)
 {
 	uint64_t generation = t->head.generation;
+	struct ht_inside inside = {0};
 
-	for (long i = 0; i < TRIES; i++) {
-		if (ht_remote_stop_all(&t->remote, t->err) == -1)
-			return -1;
-		/* Another recorder may have been there since. */
-		if (!ht_target_read_head(t, t->head_at) ||
-		    t->head.generation != generation)
-			break;
+	*kept = false;
+	if (ht_remote_stop_all(&t->remote, t->err) == -1)
+		return -1;
+	if (is_still(t, generation)) {
 		ht_target_unhook(t, ring);
 		*kept = ht_target_has_memory(t);
-		if (*kept && ht_target_is_quiet(t))
-			*kept = ht_target_free_memory(t) == -1;
-		if (!*kept)
-			break;
-		ht_remote_go(&t->remote);
-		nap_ms(1 + i);
 	}
+	if (*kept && ht_maps_read(&t->maps, t->remote.pid) == 0 &&
+	    !ht_target_note_inside(t, &inside))
+		*kept = ht_target_free_memory(t) == -1;
 	ht_remote_go(&t->remote);
+	if (inside.count && ht_target_wait_outside(t, &inside))
+		*kept = !free_memory(t, generation);
+	free(inside.tid);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdbool.h>
 #include <string.h>
 
 #include "ht-record/x86.h"
-#include "libht/base.h"
 
 /* What follows an opcode. */
 enum {
@@ -313,18 +313,37 @@ ht_x86_far_jump(uint8_t code[HT_X86_FAR_SIZE], uint64_t to)
 	memcpy(code + 6, &to, sizeof to);
 }
 
+/* A call returns to where it was, so that its frame has unwind information:
+ * push $low; movl $high, 4(%rsp); jmp. As it takes five bytes, nothing behind
+ * it is moved. */
+static void
+move_call(struct ht_x86_moved *m, uint64_t function, uint64_t back,
+    uint64_t here, uint8_t *out)
+{
+	out[0] = 0x68;
+	put32(out + 1, (int32_t)back);
+	memcpy(out + 5, "\xc7\x44\x24\x04", 4);
+	put32(out + 9, (int64_t)(back >> 32));
+	ht_x86_jump(out + 13, here + 13, function);
+	m->size += 13 + HT_X86_JUMP_SIZE;
+	m->calls = true;
+}
+
 /* Adds one instruction, now at `at`, to the copy. */
 static int
 move_one(struct ht_x86_moved *m, const uint8_t *p, const struct ht_x86 *i,
-    uint64_t at, uint64_t to, struct ht_error *err)
+    uint64_t at, uint64_t to, const char **why)
 {
 	uint64_t here = to + m->size;
 	uint8_t *out = m->code + m->size;
 
 	switch (i->kind) {
 	case HT_X86_CALL:
+		move_call(m, target(p, i, at), at + i->len, here, out);
+		return 0;
 	case HT_X86_LOOP:
-		return ht_error_set(err, "it begins with a call or a loop");
+		*why = "it begins with a loop";
+		return -1;
 	case HT_X86_JCC:
 		out[0] = 0x0f;
 		out[1] = (uint8_t)(0x80 | (p[i->rel - 1] & 15));
@@ -349,27 +368,26 @@ move_one(struct ht_x86_moved *m, const uint8_t *p, const struct ht_x86 *i,
  * byte apart? */
 static int
 check_targets(const uint8_t *code, size_t size, unsigned taken, uint64_t at,
-    struct ht_error *err)
+    const char **why)
 {
 	struct ht_x86 i;
 
 	for (size_t o = 0; o < size; o += i.len) {
 		if (ht_x86_decode(code + o, size - o, &i) == -1)
-			return ht_error_set(err,
-			    "its instruction at +%#zx is not understood", o);
-		if (i.rel_size &&
-		    target(code + o, &i, at + o) - at - 1 < taken - 1)
-			return ht_error_set(err,
-			    "its instruction at +%#zx jumps to where the "
-			    "hook would be",
-			    o);
+			*why = "an instruction of it is not understood";
+		else if (i.rel_size &&
+			 target(code + o, &i, at + o) - at - 1 < taken - 1)
+			*why = "it jumps to where the hook would be";
+		else
+			continue;
+		return -1;
 	}
 	return 0;
 }
 
 int
 ht_x86_move(struct ht_x86_moved *m, const uint8_t *code, size_t size,
-    uint64_t at, uint64_t to, struct ht_error *err)
+    uint64_t at, uint64_t to, const char **why)
 {
 	struct ht_x86 i;
 	bool ended = false;
@@ -378,22 +396,23 @@ ht_x86_move(struct ht_x86_moved *m, const uint8_t *code, size_t size,
 	while (m->taken < HT_X86_JUMP_SIZE) {
 		const uint8_t *p = code + m->taken;
 
+		*why = "it is too short";
 		if (m->taken >= size)
-			return ht_error_set(err, "it is too short");
-		if (ht_x86_decode(p, size - m->taken, &i) == -1)
-			return ht_error_set(err,
-			    "its instruction at +%#x is not understood",
-			    m->taken);
+			return -1;
+		if (ht_x86_decode(p, size - m->taken, &i) == -1) {
+			*why = "an instruction of it is not understood";
+			return -1;
+		}
 		if (ended && i.kind != HT_X86_NOP)
-			return ht_error_set(err, "it is too short");
+			return -1;
 		ended |= i.kind == HT_X86_END || i.kind == HT_X86_JUMP;
 		m->from[m->count] = (uint8_t)m->taken;
 		m->to[m->count++] = (uint8_t)m->size;
-		if (move_one(m, p, &i, at + m->taken, to, err) == -1)
+		if (move_one(m, p, &i, at + m->taken, to, why) == -1)
 			return -1;
 		m->taken += i.len;
 	}
-	if (check_targets(code, size, m->taken, at, err) == -1)
+	if (check_targets(code, size, m->taken, at, why) == -1)
 		return -1;
 	ht_x86_jump(m->code + m->size, to + m->size, at + m->taken);
 	m->size += HT_X86_JUMP_SIZE;

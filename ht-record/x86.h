@@ -2,16 +2,17 @@
 /*
  * x86-64 machine code: how long an instruction is, and moving the first few of
  * a function elsewhere. Strict: what is not understood is refused. After the
- * opcode maps of Intel's manual, volume 2, appendix A.
+ * opcode maps of Intel's manual, volume 2, appendix A. The recorder has this,
+ * and so has the library in the program.
  */
 #ifndef HT_X86_H
 #define HT_X86_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ht-record/ring.h"
-#include "libht/err.h"
 
 enum ht_x86_kind {
 	HT_X86_PLAIN, /* goes on behind itself, or to where a register says */
@@ -42,6 +43,7 @@ struct ht_x86_moved {
 	unsigned taken; /* bytes of the function */
 	unsigned size;	/* of the copy, with the jump back */
 	unsigned count; /* instructions */
+	bool calls;	/* one of them is a call: not for a shadow stack */
 	/* Where each began, from the function, and where it is in the copy. */
 	uint8_t from[HT_X86_JUMP_SIZE + 1], to[HT_X86_JUMP_SIZE + 1];
 	uint8_t code[HT_MOVED_MAX];
@@ -50,12 +52,12 @@ struct ht_x86_moved {
 /*
  * Moves what a jump over the entry of a function would overwrite to address
  * `to`, and makes it go on behind. The function is the `size` bytes at `code`,
- * which lie at address `at`, within 2 GB of `to`. 0; -1 with *err set to the
+ * which lie at address `at`, within 2 GB of `to`. 0; -1 with *why set to the
  * reason: it is too short, not understood, or jumps into what would be
  * overwritten.
  */
 int ht_x86_move(struct ht_x86_moved *m, const uint8_t *code, size_t size,
-    uint64_t at, uint64_t to, struct ht_error *err);
+    uint64_t at, uint64_t to, const char **why);
 
 /* Writes a jump from address `at` to `to`: near; or far, which leaves every
  * register as it is. */

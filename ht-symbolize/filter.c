@@ -510,7 +510,9 @@ one_line(struct filter *f, const char *p, const char *end, const char *next)
 		return true;
 	}
 	f->command = *p == 'X';
-	if (*p == 'v')
+	/* Without a space it may be more of a command that was passed on. */
+	if (*p == 'v' &&
+	    (f->form != FORM_NAMED || (end - p > 1 && p[1] == ' ')))
 		return version_line(f, p, end);
 	if (*p == '#' && end - p > 1 && p[1] == 'E')
 		f->ended = true;

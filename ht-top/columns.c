@@ -201,6 +201,7 @@ add_summary(struct ht_str *s, const struct report *r, enum cost sort)
 	const struct ht_prof *p = r->later;
 	const struct layout *l = layout_of(r, sort);
 	struct amount a = amount_of(sort, &r->total);
+	struct ht_prof_kind peak;
 
 	if (r->base) {
 		ht_str_addz(s, amount_text(a, l->unit, true).s);
@@ -209,8 +210,10 @@ add_summary(struct ht_str *s, const struct report *r, enum cost sort)
 		return;
 	}
 	ht_str_addz(s, amount_text(a, l->unit, false).s);
-	if (sort == COST_PEAK && p->traces == 1)
-		ht_str_addf(s, " held at %s", ht_fmt_ms(p->peak_ms).s);
+	if (sort == COST_PEAK && !ht_prof_peak(p, &peak))
+		ht_str_addz(s, ", the sum of the kinds' peaks");
+	else if (sort == COST_PEAK && p->traces == 1)
+		ht_str_addf(s, " held at %s", ht_fmt_ms(peak.peak_ms).s);
 	else if (sort == COST_PEAK)
 		ht_str_addf(
 		    s, ", the sum of %s peaks", ht_fmt_count(p->traces).s);

@@ -99,6 +99,16 @@ put_subs(
 }
 
 static void
+put_kind(
+    struct ht_json *j, const struct ht_prof *p, const char *key, uint32_t kind)
+{
+	const char *name = ht_kind_name(p, kind);
+
+	ht_json_text(
+	    j, key, name, kind ? ht_intern_len(&p->text, kind) : strlen(name));
+}
+
+static void
 put_row(
     struct ht_json *j, struct rows *rows, const struct row *row, enum cost sort)
 {
@@ -109,6 +119,8 @@ put_row(
 		ht_json_uint(j, "size", row->value);
 	else if (r->top->by == HT_BY_THREAD)
 		put_text(j, r, "thread", (uint32_t)row->value);
+	else if (r->top->by == HT_BY_KIND)
+		put_kind(j, r->p, "kind", (uint32_t)row->value);
 	else
 		put_place(j, r, r->top->by, row->place);
 	put_costs(j, &row->costs);
@@ -286,6 +298,40 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 }
 
 static void
+put_marks(struct ht_json *j, const struct report *r)
+{
+	const struct ht_prof *p = r->later;
+	size_t i;
+
+	if (p->traces != 1 || p->nmark == 0)
+		return;
+	ht_json_open(j, "marks", '[');
+	for (i = 0; i < p->nmark; i++) {
+		ht_json_open_line(j, NULL, '{');
+		ht_json_text(j, "mark",
+		    ht_intern_get(&p->text, p->mark[i].text),
+		    ht_intern_len(&p->text, p->mark[i].text));
+		ht_json_uint(j, "ms", p->mark[i].ms);
+		ht_json_close(j, '}');
+	}
+	ht_json_close(j, ']');
+}
+
+/* Those that were not asked for. */
+static void
+put_kinds(struct ht_json *j, const struct report *r)
+{
+	uint32_t *kind;
+	size_t i, n = kinds_left_out(r, &kind);
+
+	ht_json_open(j, "kinds_left_out", '[');
+	for (i = 0; i < n; i++)
+		put_kind(j, r->later, NULL, kind[i]);
+	ht_json_close(j, ']');
+	free(kind);
+}
+
+static void
 put_suppressed(struct ht_json *j, const struct report *r)
 {
 	const struct ht_suppress *s = &r->top->query.suppress;
@@ -341,6 +387,8 @@ print_json(const struct report *r)
 	if (r->base)
 		put_profile(&j, "base", r->base);
 	ht_json_uint(&j, "launchers_left_out", r->left_out);
+	put_marks(&j, r);
+	put_kinds(&j, r);
 	put_suppressed(&j, r);
 	put_limits(&j, r);
 	if (!r->top->totals && r->top->nsort > 0) {

@@ -3,10 +3,12 @@
  * not the whole truth. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ht-top/columns.h"
 #include "libht/fmt.h"
+#include "libht/mem.h"
 
 #define DOT "\xc2\xb7" /* · */
 
@@ -78,7 +80,9 @@ warning(const struct report *r, const char *what, const char *text)
 static void
 add_moment(struct ht_str *s, const struct ht_moment *m)
 {
-	if (!m->percent)
+	if (m->mark)
+		ht_fmt_text(s, m->given, strlen(m->given), 0);
+	else if (!m->percent)
 		ht_str_addz(s, ht_fmt_ms(m->value).s);
 	else if (m->value % 1000)
 		ht_str_addf(s, "%" PRIu64 ".%03" PRIu64 " %%", m->value / 1000,
@@ -131,6 +135,49 @@ put_filters(const struct report *r)
 	ht_str_release(&line);
 }
 
+static int
+by_name(const void *a, const void *b, void *prof)
+{
+	return strcmp(ht_kind_name(prof, *(const uint32_t *)a),
+	    ht_kind_name(prof, *(const uint32_t *)b));
+}
+
+size_t
+kinds_left_out(const struct report *r, uint32_t **kind)
+{
+	const struct ht_prof *p = r->later;
+	size_t i, n = ht_query_heap_only(&r->top->query) ? p->nkind : 0;
+
+	*kind = ht_malloc((n + 1) * sizeof **kind);
+	for (i = 0; i < n; i++)
+		(*kind)[i] = p->kind[i].name;
+	qsort_r(*kind, n, sizeof **kind, by_name, (void *)p);
+	return n;
+}
+
+/* What else there is than the heap. */
+static void
+put_kinds(const struct report *r)
+{
+	struct ht_str names = {0}, line = {0};
+	uint32_t *kind;
+	size_t i, n = kinds_left_out(r, &kind), room = r->top->width;
+	static const char before[] = "the heap only; also recorded: ";
+	static const char after[] = " (--by kind)";
+
+	for (i = 0; i < n; i++)
+		ht_str_addf(&names, "%s%s", i ? ", " : "",
+		    ht_kind_name(r->later, kind[i]));
+	if (n > 0) {
+		ht_fmt_text(&line, names.data, names.len,
+		    room ? room - strlen(before) - strlen(after) : 0);
+		ht_out_printf(r->out, "%s%s%s\n", before, line.data, after);
+	}
+	free(kind);
+	ht_str_release(&names);
+	ht_str_release(&line);
+}
+
 static void
 put_suppressed(const struct report *r)
 {
@@ -142,6 +189,27 @@ put_suppressed(const struct report *r)
 	    ht_fmt_bytes(s->bytes).s, ht_fmt_count(s->blocks).s,
 	    s->blocks == 1 ? "" : "s", s->blocks == 1 ? "is" : "are",
 	    r->top->suppressions ? "" : " (--show-suppressions)");
+}
+
+/* When the program set its marks. */
+static void
+put_marks(const struct report *r)
+{
+	const struct ht_prof *p = r->later;
+	size_t i, room = r->top->width;
+	struct ht_str all = {0}, line = {0};
+
+	if (p->traces != 1 || p->nmark == 0)
+		return;
+	for (i = 0; i < p->nmark; i++)
+		ht_str_addf(&all, "%s%s at %s", i ? ", " : " ",
+		    ht_intern_get(&p->text, p->mark[i].text),
+		    ht_fmt_ms(p->mark[i].ms).s);
+	ht_str_addz(&line, "marks:");
+	ht_fmt_text(&line, all.data, all.len, room ? room - line.len : 0);
+	ht_out_printf(r->out, "%s\n", line.data);
+	ht_str_release(&all);
+	ht_str_release(&line);
 }
 
 /* Why the numbers are not the whole truth. */
@@ -216,6 +284,7 @@ put_numbers_of(const struct report *r, const struct ht_prof *p)
 	const struct ht_sum *s = &p->sum;
 	size_t column = 0;
 	char item[160];
+	struct ht_prof_kind peak;
 
 	snprintf(item, sizeof item, "%s allocation%s, %s %% temporary",
 	    ht_fmt_count(s->allocs).s, s->allocs == 1 ? "" : "s",
@@ -226,12 +295,15 @@ put_numbers_of(const struct report *r, const struct ht_prof *p)
 	put_item(r, &column, item);
 	ht_out_char(r->out, '\n');
 	column = 0;
-	if (p->traces == 1)
+	if (!ht_prof_peak(p, &peak))
+		snprintf(item, sizeof item, "sum of the kinds' peaks %s",
+		    ht_fmt_bytes(s->peak).s);
+	else if (p->traces == 1)
 		snprintf(item, sizeof item, "peak %s at %s",
-		    ht_fmt_bytes(s->peak).s, ht_fmt_ms(p->peak_ms).s);
+		    ht_fmt_bytes(s->peak).s, ht_fmt_ms(peak.peak_ms).s);
 	else
 		snprintf(item, sizeof item, "sum of peaks %s, the largest %s",
-		    ht_fmt_bytes(s->peak).s, ht_fmt_bytes(p->largest_peak).s);
+		    ht_fmt_bytes(s->peak).s, ht_fmt_bytes(peak.largest_peak).s);
 	put_item(r, &column, item);
 	if (p->peak_rss) {
 		snprintf(item, sizeof item, "peak RSS %s",
@@ -289,6 +361,7 @@ print_header(const struct report *r)
 		put_numbers_of(r, r->later);
 	}
 	put_notices(r, r->later);
+	put_marks(r);
 	put_window(r);
 	put_filters(r);
 	if (r->left_out)
@@ -296,12 +369,15 @@ print_header(const struct report *r)
 		    "%s launcher%s left out (--all-images shows %s)\n",
 		    ht_fmt_count(r->left_out).s, r->left_out == 1 ? "" : "s",
 		    r->left_out == 1 ? "it" : "them");
+	put_kinds(r);
 	put_suppressed(r);
 }
 
 const char *
 total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 {
+	struct ht_prof_kind peak;
+	bool one = ht_prof_peak(p, &peak);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -313,7 +389,7 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"leaked_blocks", p->sum.leaked_blocks},
 	    {"total_bytes", p->sum.bytes},
 	    {"peak", p->sum.peak},
-	    {"peak_ms", p->peak_ms},
+	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_rss", p->peak_rss},
 	    {"lost", p->lost},
 	    {"freed_by_others", p->sum.others},

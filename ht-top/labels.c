@@ -137,6 +137,8 @@ add_value(
 	if (r->top->by == HT_BY_SIZE)
 		ht_str_addf(s, "%s byte%s", ht_fmt_count(value).s,
 		    value == 1 ? "" : "s");
+	else if (value == 0 && r->top->by == HT_BY_KIND)
+		ht_str_addz(s, ht_kind_name(r->p, 0));
 	else if (value == 0)
 		ht_str_addz(s, "(unknown)");
 	else

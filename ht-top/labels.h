@@ -20,7 +20,7 @@ void add_name(struct ht_str *s, const struct report *r, enum ht_by by,
  * says it. */
 void add_location(struct ht_str *s, const struct report *r, enum ht_by by,
     const struct ht_place *p);
-/* A row that is no place: of a thread, of a size. */
+/* A row that is no place: of a thread, a kind, a size. */
 void add_value(
     struct ht_str *s, const struct report *r, uint64_t value, size_t width);
 /* The name of a function as it is printed, not escaped: "" unknown. */

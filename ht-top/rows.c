@@ -125,6 +125,9 @@ compare_values(const struct rows *rows, uint64_t a, uint64_t b)
 	if (rows->r->top->by == HT_BY_THREAD)
 		return strcmp(ht_intern_get(text, (uint32_t)a),
 		    ht_intern_get(text, (uint32_t)b));
+	if (rows->r->top->by == HT_BY_KIND)
+		return strcmp(ht_kind_name(rows->r->p, (uint32_t)a),
+		    ht_kind_name(rows->r->p, (uint32_t)b));
 	return (a > b) - (a < b);
 }
 
@@ -161,6 +164,7 @@ compare_rows(const void *a, const void *b, void *arg)
 		return c;
 	switch (o->rows->r->top->by) {
 	case HT_BY_THREAD:
+	case HT_BY_KIND:
 	case HT_BY_SIZE:
 		return compare_values(o->rows, (*x)->value, (*y)->value);
 	case HT_BY_STACK:

@@ -228,7 +228,7 @@ put_row(struct section *s, const struct row *row)
 {
 	put_costs(s, &row->costs, true);
 	s->c.module = 0;
-	if (s->c.by == HT_BY_THREAD || s->c.by == HT_BY_SIZE)
+	if (s->c.by >= HT_BY_THREAD && s->c.by <= HT_BY_SIZE)
 		put_value(&s->c, row->value);
 	else
 		put_place(&s->c, row->place, 0, 1, 0);
@@ -244,9 +244,9 @@ static const char *
 other_rows(enum ht_by by, bool one)
 {
 	static const char *const many[] = {"functions", "places", "files",
-	    "modules", "threads", "sizes", "backtraces"};
+	    "modules", "threads", "kinds", "sizes", "backtraces"};
 	static const char *const single[] = {"function", "place", "file",
-	    "module", "thread", "size", "backtrace"};
+	    "module", "thread", "kind", "size", "backtrace"};
 
 	return one ? single[by] : many[by];
 }

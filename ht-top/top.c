@@ -33,7 +33,7 @@ static const char usage[] =
     "      --sort COST      the same and more, in this order: peak, calls,\n"
     "                       temporary, leaked, total, lifetime, others\n"
     "      --by GROUP       rows are: function, line (the default), file,\n"
-    "                       module, thread, size, stack\n"
+    "                       module, thread, kind, size, stack\n"
     "      --tree           one tree, from main down to what allocates\n"
     "      --bottom-up      one tree, from what allocates up to main\n"
     "      --callers FUNC   the same, from this function up\n"
@@ -300,6 +300,7 @@ finish_options(struct top *top, const struct asked *asked, struct ht_opts *o)
 	const char *relative = limits_relative(&top->limits);
 
 	ht_query_ready(&top->query, o);
+	top->query.all_kinds = top->by == HT_BY_KIND;
 	if (top->direction != HT_TREE_FLAT) {
 		if (!asked->by)
 			top->by = HT_BY_FUNCTION;

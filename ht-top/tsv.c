@@ -174,6 +174,12 @@ put_key(struct tsv *t, struct rows *rows, const struct row *row)
 	case HT_BY_THREAD:
 		put_id(t, (uint32_t)row->value);
 		break;
+	case HT_BY_KIND:
+		if (row->value)
+			put_id(t, (uint32_t)row->value);
+		else
+			put_word(t, ht_kind_name(t->r->p, 0));
+		break;
 	case HT_BY_STACK:
 		put_stack(t, &rows->walk, (uint32_t)row->value);
 		break;
@@ -210,7 +216,7 @@ put_sections(struct tsv *t)
 	begin_table(t);
 	put_word(t, "sort");
 	put_cost_names(t);
-	if (by == HT_BY_SIZE || by == HT_BY_THREAD || by == HT_BY_STACK)
+	if (by > HT_BY_MODULE)
 		put_word(t, ht_by_names[by]);
 	else
 		put_names(t, place_names);

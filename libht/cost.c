@@ -88,6 +88,64 @@ ht_cost_rss(struct ht_cost *k, uint64_t bytes)
 	b->rss = bytes > b->rss ? bytes : b->rss;
 }
 
+/* --- other kinds --------------------------------------------------------- */
+
+static struct ht_cost_kind *
+kind_of(struct ht_cost *k, const struct ht_tables *t, const struct ht_class *c)
+{
+	uint32_t n = t->stack[c->stack - 1].kind;
+
+	HT_GROW(k->kind, k->nkind, n);
+	return &k->kind[n - 1];
+}
+
+/* What a class's peak is to be of. */
+static uint64_t
+epoch_of(struct ht_cost *k, const struct ht_tables *t, const struct ht_class *c)
+{
+	return c->other ? kind_of(k, t, c)->epoch : k->epoch;
+}
+
+static void
+other_comes(struct ht_cost *k, struct ht_cost_kind *kind, struct ht_class *c)
+{
+	ht_cost_touch(kind->epoch, c, c->live - 1);
+	if (__builtin_add_overflow(kind->now, c->size, &kind->now))
+		k->overflow = true;
+	if (kind->now > kind->peak) {
+		kind->peak = kind->now;
+		kind->peak_ms = k->ms;
+		kind->epoch++;
+	}
+}
+
+void
+ht_cost_other(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
+{
+	struct ht_class *c = &t->cls[ev->cls];
+	struct ht_cost_kind *kind = kind_of(k, t, c);
+
+	if (ev->kind == HT_EV_FREE) {
+		ht_cost_touch(kind->epoch, c, c->live + 1);
+		kind->now -= c->size;
+		c->temporary += ev->temporary;
+	} else {
+		other_comes(k, kind, c);
+		if (ev->kind == HT_EV_UNFREE)
+			c->temporary -= ev->temporary;
+	}
+}
+
+const struct ht_cost_kind *
+ht_cost_kind(const struct ht_cost *k, const struct ht_tables *t, uint32_t name)
+{
+	const uint64_t *n = ht_map_get(&t->kinds, name);
+
+	return n && *n <= k->nkind ? &k->kind[*n - 1] : NULL;
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
 void
 ht_cost_finish(struct ht_cost *k, struct ht_tables *t)
 {
@@ -95,7 +153,8 @@ ht_cost_finish(struct ht_cost *k, struct ht_tables *t)
 
 	flush(k);
 	for (i = 0; i < t->ncls; i++)
-		ht_cost_touch(k, &t->cls[i], t->cls[i].live);
+		ht_cost_touch(
+		    epoch_of(k, t, &t->cls[i]), &t->cls[i], t->cls[i].live);
 }
 
 static void
@@ -121,10 +180,15 @@ ht_cost_restart(struct ht_cost *k, const struct ht_tables *t)
 	k->epoch++;
 	ht_series_clear(&k->series);
 	forget_lives(k);
+	for (i = 0; i < k->nkind; i++) {
+		k->kind[i].peak = k->kind[i].now;
+		k->kind[i].peak_ms = k->ms;
+		k->kind[i].epoch++;
+	}
 	for (i = 0; i < t->ncls; i++) {
 		t->cls[i].temporary = 0;
 		t->cls[i].peak = t->cls[i].live;
-		t->cls[i].seen = k->epoch;
+		t->cls[i].seen = epoch_of(k, t, &t->cls[i]);
 	}
 }
 
@@ -133,6 +197,8 @@ ht_cost_reset(struct ht_cost *k, const struct ht_tables *t)
 {
 	/* The reader has forgotten the blocks that were live. */
 	k->now = 0;
+	for (size_t i = 0; i < k->nkind; i++)
+		k->kind[i].now = 0;
 	ht_cost_restart(k, t);
 }
 
@@ -141,6 +207,7 @@ ht_cost_clear(struct ht_cost *k)
 {
 	forget_lives(k);
 	ht_series_release(&k->series);
+	free(k->kind);
 	memset(k, 0, sizeof *k);
 }
 

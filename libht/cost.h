@@ -35,6 +35,14 @@ struct ht_life {
 	bool last_other;
 };
 
+/* The live bytes of a kind of allocations that is not the heap. */
+struct ht_cost_kind {
+	uint64_t now, peak, epoch, peak_ms; /* as below */
+};
+
+/* Bytes, the peak and the series are the heap's: memory that a pool hands out
+ * it has from the heap, or from mmap, and is counted once. Every other kind
+ * has a peak of its own. */
 struct ht_cost {
 	uint64_t now;  /* live bytes */
 	uint64_t high; /* their largest value since the clock went on */
@@ -47,6 +55,8 @@ struct ht_cost {
 	struct ht_series series;
 	struct ht_life *life; /* of classes; may be shorter than their table */
 	size_t nlife;
+	struct ht_cost_kind *kind; /* as in the tables; may be shorter */
+	size_t nkind;
 	bool overflow; /* a sum did not fit: a trace of lies */
 };
 
@@ -65,16 +75,16 @@ ht_cost_high(struct ht_cost *k)
 /* `struct ht_cost k = {0}` is a new one. Each takes the class as the reader
  * left it, after the event. */
 HT_HOT void
-ht_cost_touch(struct ht_cost *k, struct ht_class *c, uint64_t live_before)
+ht_cost_touch(uint64_t epoch, struct ht_class *c, uint64_t live_before)
 {
-	c->peak = c->seen == k->epoch ? c->peak : live_before;
-	c->seen = k->epoch;
+	c->peak = c->seen == epoch ? c->peak : live_before;
+	c->seen = epoch;
 }
 
 HT_HOT void
 ht_cost_add(struct ht_cost *k, struct ht_class *c)
 {
-	ht_cost_touch(k, c, c->live - 1);
+	ht_cost_touch(k->epoch, c, c->live - 1);
 	k->now += c->size;
 	if (ht_unlikely(k->now < c->size))
 		k->overflow = true;
@@ -92,7 +102,7 @@ ht_cost_alloc(struct ht_cost *k, struct ht_class *c)
 HT_HOT void
 ht_cost_free(struct ht_cost *k, struct ht_class *c, bool temporary)
 {
-	ht_cost_touch(k, c, c->live + 1);
+	ht_cost_touch(k->epoch, c, c->live + 1);
 	k->now -= c->size;
 	c->temporary += temporary;
 	k->temporary += temporary;
@@ -114,6 +124,13 @@ void ht_cost_aged(
 void ht_cost_unaged(
     struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev);
 
+/* A block of a kind that is not the heap comes or goes. */
+void ht_cost_other(
+    struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev);
+/* Such a kind, by the intern id of its name; NULL: nothing is known of it. */
+const struct ht_cost_kind *ht_cost_kind(
+    const struct ht_cost *k, const struct ht_tables *t, uint32_t name);
+
 /* The clock goes on. */
 void ht_cost_time(struct ht_cost *k, uint64_t ms);
 void ht_cost_rss(struct ht_cost *k, uint64_t bytes);
@@ -129,15 +146,24 @@ ht_cost_event(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
 {
 	switch (ev->kind) {
 	case HT_EV_ALLOC:
-		ht_cost_alloc(k, &t->cls[ev->cls]);
+		if (ht_unlikely(t->cls[ev->cls].other))
+			ht_cost_other(k, t, ev);
+		else
+			ht_cost_alloc(k, &t->cls[ev->cls]);
 		break;
 	case HT_EV_FREE:
-		ht_cost_free(k, &t->cls[ev->cls], ev->temporary);
+		if (ht_unlikely(t->cls[ev->cls].other))
+			ht_cost_other(k, t, ev);
+		else
+			ht_cost_free(k, &t->cls[ev->cls], ev->temporary);
 		if (ht_unlikely(ev->age | ev->thread))
 			ht_cost_aged(k, &t->cls[ev->cls], ev);
 		break;
 	case HT_EV_UNFREE:
-		ht_cost_unfree(k, &t->cls[ev->cls], ev->temporary);
+		if (ht_unlikely(t->cls[ev->cls].other))
+			ht_cost_other(k, t, ev);
+		else
+			ht_cost_unfree(k, &t->cls[ev->cls], ev->temporary);
 		ht_cost_unaged(k, &t->cls[ev->cls], ev);
 		break;
 	case HT_EV_TIME:

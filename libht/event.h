@@ -40,7 +40,7 @@ enum ht_event_kind {
 	HT_EV_LOST,	   /* #L  value: events lost here */
 	HT_EV_UNSEEN,	   /* #U  value: frees of blocks never seen allocated */
 	HT_EV_MISSED,	   /* #D  value: frees that were missed */
-	HT_EV_MARK,	   /* #M  text */
+	HT_EV_MARK,	   /* #M  text; id: of it among the tables' texts */
 	HT_EV_PAUSE,	   /* #Q  value: 0 or 1 */
 	HT_EV_SAMPLED,	   /* #S  value: mean bytes between samples */
 	HT_EV_OWN_RSS,	   /* #R  value: pages */

@@ -407,7 +407,7 @@ static int
 read_stack(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	struct ht_tables *t = &r->t;
-	struct ht_stack stack = {0, 0, 0, 0};
+	struct ht_stack stack = {0};
 	uint64_t at = 0, parent = 0;
 	int rc = 1;
 
@@ -429,6 +429,16 @@ read_stack(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	ev->kind = HT_EV_STACK;
 	ev->id = (uint32_t)t->nstack;
 	return rc;
+}
+
+static void
+set_stack(struct ht_tables *t, struct ht_class *c, uint32_t stack)
+{
+	c->stack = stack;
+	if (stack == 0)
+		return;
+	c->other = t->stack[stack - 1].kind != 0;
+	t->stack[stack - 1].used = 1;
 }
 
 static int
@@ -462,7 +472,7 @@ read_class(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 		return reject(r, "thread %llx is not defined",
 		    (unsigned long long)thread);
 	cls->size = size;
-	cls->stack = (uint32_t)stack;
+	set_stack(t, cls, (uint32_t)stack);
 	cls->thread = (uint16_t)thread;
 	cls->usable = usable;
 	ev->kind = HT_EV_CLASS;
@@ -642,7 +652,7 @@ class_of(struct ht_evread *r, uint64_t size, uint32_t stack)
 			*v = t->ncls;
 			c = ht_tables_class(t);
 			c->size = size;
-			c->stack = stack;
+			set_stack(t, c, stack);
 			c->thread = 1;
 			return (uint32_t)*v;
 		}
@@ -997,25 +1007,38 @@ read_thread(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	return 1;
 }
 
-/* `#C <stack>` and `#K <stack> <kind>` */
+/* `#C <stack>` */
 static int
-read_stack_mark(struct ht_evread *r, struct cursor *c, struct ht_event *ev,
-    enum ht_event_kind kind)
+read_cut(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
+{
+	if (get_u32(c, &ev->id) < 0 || get_end(c) < 0)
+		return broken(r);
+	if (ev->id == 0 || ev->id > r->t.nstack)
+		return reject(r, "stack %x is not defined", ev->id);
+	r->t.stack[ev->id - 1].cut = 1;
+	ev->kind = HT_EV_CUT;
+	return 1;
+}
+
+/* `#K <stack> <kind>` */
+static int
+read_kind(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	struct ht_stack *stack;
 
-	if (get_u32(c, &ev->id) < 0 ||
-	    (kind == HT_EV_KIND && get_rest(c, &ev->text, &ev->len) < 0) ||
-	    get_end(c) < 0)
+	if (get_u32(c, &ev->id) < 0 || get_rest(c, &ev->text, &ev->len) < 0 ||
+	    ev->len == 0 || get_end(c) < 0)
 		return broken(r);
 	if (ev->id == 0 || ev->id > r->t.nstack)
 		return reject(r, "stack %x is not defined", ev->id);
 	stack = &r->t.stack[ev->id - 1];
-	if (kind == HT_EV_CUT)
-		stack->cut = 1;
-	else
-		stack->kind = keep(r, ev->text, ev->len) & 0x7fffffff;
-	ev->kind = kind;
+	if (stack->used)
+		return reject(r,
+		    "stack %x has allocations: too late for their kind",
+		    ev->id);
+	stack->kind =
+	    ht_tables_kind(&r->t, keep(r, ev->text, ev->len)) & 0x3fffffff;
+	ev->kind = HT_EV_KIND;
 	return 1;
 }
 
@@ -1024,6 +1047,7 @@ read_mark(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
 	if (get_sized(c, &ev->text, &ev->len) < 0 || get_end(c) < 0)
 		return broken(r);
+	ev->id = keep(r, ev->text, ev->len);
 	ev->kind = HT_EV_MARK;
 	return 1;
 }
@@ -1089,9 +1113,9 @@ read_extension(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	case 'T':
 		return read_thread(r, c, ev);
 	case 'K':
-		return read_stack_mark(r, c, ev, HT_EV_KIND);
+		return read_kind(r, c, ev);
 	case 'C':
-		return read_stack_mark(r, c, ev, HT_EV_CUT);
+		return read_cut(r, c, ev);
 	case 'F':
 		return read_unfree(r, c, ev);
 	case 'L':

@@ -22,7 +22,9 @@ struct loading {
 	struct ht_cost cost;
 	struct ht_window window;
 	struct ht_evread *r;
-	bool open;		  /* a trace has begun and not ended */
+	bool open; /* a trace has begun and not ended */
+	/* Of a window, where a trace has no such mark. */
+	const struct ht_moment *missing;
 	uint64_t shown_ms, shown; /* the last progress: when, of what */
 	/* How long the traces of this input run: for windows in percent. */
 	uint64_t *runtime;
@@ -80,6 +82,8 @@ begin_trace(struct loading *g, struct ht_tables *t)
 	ht_cost_clear(&g->cost);
 	ht_merge_begin(&g->merge, g->p, t);
 	ht_query_window(q, ms, &from, &to);
+	g->window.from_mark = q->from.mark ? &q->from.pattern : NULL;
+	g->window.to_mark = q->to.mark ? &q->to.pattern : NULL;
 	ht_window_begin(&g->window, from, to);
 }
 
@@ -90,6 +94,20 @@ this_trace(struct loading *g, struct ht_tables *t)
 	    .t = t,
 	    .cost = &g->cost,
 	    .window = ht_query_windowed(g->l->query) ? &g->window : NULL};
+}
+
+/* Whether the marks have come that the window is between. */
+static void
+note_marks(struct loading *g)
+{
+	const struct ht_window *w = &g->window;
+
+	if (!ht_query_windowed(g->l->query))
+		return;
+	if (w->from_mark && w->from == UINT64_MAX)
+		g->missing = &g->l->query->from;
+	else if (w->to_mark && w->to == UINT64_MAX)
+		g->missing = &g->l->query->to;
 }
 
 static void
@@ -105,6 +123,7 @@ end_trace(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
 		g->l->left_out++;
 		return;
 	}
+	note_marks(g);
 	if (trace.window) {
 		cls = g->window.cls;
 		ncls = g->window.ncls;
@@ -122,6 +141,9 @@ other_event(struct loading *g, struct ht_tables *t, const struct ht_event *ev)
 {
 	if (ev->kind == HT_EV_VERSION)
 		begin_trace(g, t);
+	else if (ev->kind == HT_EV_MARK)
+		ht_prof_mark(g->p, ht_intern_get(&t->text, ev->id),
+		    ht_intern_len(&t->text, ev->id), t->ms);
 	else if (ev->kind == HT_EV_SUPPRESSION)
 		ht_prof_suppression(g->p, ev->text, ev->len);
 	else if (ev->kind == HT_EV_END)
@@ -329,6 +351,10 @@ ht_load(struct ht_load *l, char *const *path, struct ht_prof *p)
 	for (; *path; path++) {
 		g.path = *path;
 		rc |= load_input(&g);
+	}
+	if (g.missing) {
+		ht_warn("the program set no such mark: '%s'", g.missing->given);
+		rc = -1;
 	}
 	if (p->overflow) {
 		ht_warn("the sum of live bytes does not fit in 64 bits");

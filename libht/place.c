@@ -119,13 +119,15 @@ kind_of(const struct ht_walk *w, const char *name)
 	    "__libc_start_call_main", "start_thread", "clone", "clone3",
 	    "__clone", "__clone3", "__libc_start_main_impl",
 	    "__libc_start_main_alias_2"};
+	/* Of <ht.h>, inlined. */
+	static const char *const pool[] = {"ht_pool_alloc", "ht_pool_realloc"};
 	uint8_t kind = 0;
 
 	if (w->alloc_fn && ht_patterns_is(w->alloc_fn, name))
 		kind |= ALLOC_FN;
 	if (w->all_frames)
 		return kind;
-	if (is_operator_new(name))
+	if (is_operator_new(name) || is_one_of(name, pool, HT_LEN(pool)))
 		kind |= IN_ALLOCATOR;
 	if (is_one_of(name, last, HT_LEN(last)))
 		kind |= LAST;

@@ -41,6 +41,16 @@ ht_prof_suppression(struct ht_prof *p, const char *text, size_t len)
 	add_cut(&p->suppression, text, len);
 }
 
+void
+ht_prof_mark(struct ht_prof *p, const char *text, size_t len, uint64_t ms)
+{
+	if (p->nmark == HT_PROF_MARKS)
+		return;
+	HT_GROW(p->mark, p->mark_cap, p->nmark + 1);
+	p->mark[p->nmark++] =
+	    (struct ht_prof_mark){ht_prof_text(p, text, len), ms};
+}
+
 /* What makes two frames one. */
 struct frame_key {
 	uint64_t offset;
@@ -209,6 +219,49 @@ ht_prof_sum(struct ht_prof *p)
 }
 
 void
+ht_prof_kind(struct ht_prof *p, uint32_t name, uint64_t peak, uint64_t peak_ms)
+{
+	bool fresh;
+	uint64_t *n = ht_map_put(&p->kinds, name, &fresh);
+	struct ht_prof_kind *k;
+
+	if (fresh) {
+		HT_GROW(p->kind, p->kind_cap, p->nkind + 1);
+		p->kind[p->nkind++] =
+		    (struct ht_prof_kind){name, peak, peak_ms};
+		*n = p->nkind;
+		return;
+	}
+	k = &p->kind[*n - 1];
+	if (peak > k->largest_peak ||
+	    (peak == k->largest_peak && peak_ms < k->peak_ms)) {
+		k->largest_peak = peak;
+		k->peak_ms = peak_ms;
+	}
+}
+
+bool
+ht_prof_peak(const struct ht_prof *p, struct ht_prof_kind *peak)
+{
+	uint32_t kind = p->nrow ? p->row[0].kind : 0;
+	size_t i;
+
+	*peak = (struct ht_prof_kind){0, p->largest_peak, p->peak_ms};
+	for (i = 1; i < p->nrow; i++)
+		if (p->row[i].kind != kind)
+			return false;
+	if (kind)
+		*peak = p->kind[*ht_map_get(&p->kinds, kind) - 1];
+	return true;
+}
+
+const char *
+ht_kind_name(const struct ht_prof *p, uint32_t kind)
+{
+	return kind ? ht_intern_get(&p->text, kind) : HT_KIND_HEAP;
+}
+
+void
 ht_prof_origin(struct ht_prof *p, const struct ht_prof_origin *o)
 {
 	const uint64_t key[] = {o->command, o->tool, o->end, o->end_value};
@@ -238,12 +291,15 @@ ht_prof_release(struct ht_prof *p)
 	ht_intern_release(&p->origins);
 	ht_map_release(&p->children);
 	ht_map_release(&p->rows);
+	ht_map_release(&p->kinds);
+	free(p->kind);
 	ht_series_release(&p->series);
 	free(p->frame);
 	free(p->fn);
 	free(p->stack);
 	free(p->row);
 	free(p->origin);
+	free(p->mark);
 	memset(p, 0, sizeof *p);
 }
 
@@ -414,7 +470,7 @@ ht_merge_row(struct ht_merge *m, uint32_t cls)
 	if (m->row[cls])
 		return m->row[cls];
 	stack = map_stack(m, c->stack);
-	kind = c->stack ? map_text(m, m->t->stack[c->stack - 1].kind) : 0;
+	kind = map_text(m, ht_tables_class_kind(m->t, c));
 	m->row[cls] =
 	    ht_prof_row(m->p, stack, c->size, map_thread(m, c->thread), kind);
 	return m->row[cls];
@@ -434,6 +490,19 @@ merge_life(struct ht_merge *m, struct ht_prof_row *row, const struct ht_cost *k,
 	}
 	if (m->t->ours && frees > aged)
 		ht_hist_add(&row->life, 0, frees - aged);
+}
+
+/* A class is of a kind that is not the heap: the kind's peak, too. */
+static void
+merge_kind(
+    struct ht_merge *m, const struct ht_cost *k, const struct ht_class *c)
+{
+	uint32_t name = ht_tables_class_kind(m->t, c);
+	const struct ht_cost_kind *kind = ht_cost_kind(k, m->t, name);
+
+	if (kind)
+		ht_prof_kind(
+		    m->p, map_text(m, name), kind->peak, kind->peak_ms);
 }
 
 static void
@@ -485,6 +554,8 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 		if (c->allocs == 0 && c->peak == 0)
 			continue;
 		merge_life(m, &more, k, i, c);
+		if (c->other)
+			merge_kind(m, k, c);
 		id = ht_merge_row(m, i);
 		ht_row_add(&p->row[id - 1], &more);
 		sum = ht_row_sum(&more);
@@ -595,6 +666,9 @@ add_header(struct ht_prof *p, const struct ht_prof *more)
 	}
 	if (more->traces > 0)
 		add_peak(p, more->largest_peak, more->peak_ms);
+	for (i = 0; i < more->nkind; i++)
+		ht_prof_kind(p, add_text(p, more, more->kind[i].name),
+		    more->kind[i].largest_peak, more->kind[i].peak_ms);
 	add_start(p, more->first_start, more->last_start);
 	add_suppressions(p, &more->suppression);
 	ht_series_merge(&p->series, &more->series);

@@ -27,13 +27,26 @@
 struct ht_prof_row {
 	uint32_t stack;	 /* 0: not known at all */
 	uint32_t thread; /* a text; 0 not known: heaptrack's files */
-	uint32_t kind;	 /* a text, of `#K`; 0: malloc's family */
+	uint32_t kind;	 /* a text, of `#K`; 0: the heap */
 	uint64_t size;
 	uint64_t allocs, temporary, leaked, peak;
 	uint64_t others; /* frees by another thread */
 	/* Ages at the free, ms. Of heaptrack's files they are not known: those
 	 * frees are not in it. */
 	struct ht_hist life;
+};
+
+/* A kind of allocations that is not the heap. It has a peak of its own, which
+ * its rows are of. */
+struct ht_prof_kind {
+	uint32_t name; /* a text */
+	uint64_t largest_peak, peak_ms;
+};
+
+/* A mark that the program set. */
+struct ht_prof_mark {
+	uint32_t text;
+	uint64_t ms;
 };
 
 /* Where the profile is from: traces that are alike in these. */
@@ -54,16 +67,20 @@ struct ht_prof {
 	size_t nstack, stack_cap;
 	struct ht_prof_row *row; /* row[id - 1] */
 	size_t nrow, row_cap;
-	struct ht_intern keys;	/* of frames */
-	struct ht_map children; /* (parent, frame) to stack */
-	struct ht_map rows;	/* hash of a row's key to its id */
+	struct ht_intern keys;	   /* of frames */
+	struct ht_map children;	   /* (parent, frame) to stack */
+	struct ht_map rows;	   /* hash of a row's key to its id */
+	struct ht_prof_kind *kind; /* in no order */
+	size_t nkind, kind_cap;
+	struct ht_map kinds; /* text to its place in `kind`, + 1 */
 
 	/* Over all traces; `sum.peak` is the sum of their peaks. */
 	uint64_t traces, truncated, attached, sampled; /* so many of them */
 	struct ht_sum sum;
 	uint64_t runtime_ms, longest_ms; /* the sum, the largest */
-	uint64_t largest_peak, peak_ms;	 /* of the trace with the largest; of
-					  * two that have it, the first moment */
+	uint64_t largest_peak, peak_ms;	 /* the heap's, of the trace with the
+					  * largest; of two that have it, the
+					  * first moment */
 	uint64_t peak_rss, own_rss;	 /* bytes, the largest */
 	uint64_t lost, unseen, missed;
 	uint64_t first_start, last_start; /* s since 1970; 0 not known */
@@ -73,6 +90,10 @@ struct ht_prof {
 	size_t norigin, origin_cap;
 	struct ht_intern origins;     /* keys of these */
 	struct ht_intern suppression; /* of `S` lines, with `leak:` */
+	/* The first marks, in order; of one trace: they are not merged, nor
+	 * written. */
+	struct ht_prof_mark *mark;
+	size_t nmark, mark_cap;
 };
 
 /* The sum of one row. */
@@ -85,6 +106,9 @@ struct ht_sum ht_row_sum(const struct ht_prof_row *row);
  * through a file. A frame's texts are of p->text; its `fn` are the functions,
  * f.count of them; f.first and f.ip do not matter. */
 uint32_t ht_prof_text(struct ht_prof *p, const char *text, size_t len);
+/* A mark; past HT_PROF_MARKS they are not kept. */
+#define HT_PROF_MARKS 1000
+void ht_prof_mark(struct ht_prof *p, const char *text, size_t len, uint64_t ms);
 /* An `S` line, for p->suppression. */
 void ht_prof_suppression(struct ht_prof *p, const char *text, size_t len);
 uint32_t ht_prof_frame(
@@ -94,6 +118,15 @@ uint32_t ht_prof_row(struct ht_prof *p, uint32_t stack, uint64_t size,
     uint32_t thread, uint32_t kind);
 /* Adds costs, and the lifetimes, to those of a row; keys are not looked at. */
 void ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more);
+/* There are allocations of this kind, which had this peak in some trace. */
+void ht_prof_kind(
+    struct ht_prof *p, uint32_t name, uint64_t peak, uint64_t peak_ms);
+/* The largest peak, of the kind that all rows are of. Where they are of
+ * several, which have no peak in common: of the heap, and false. */
+bool ht_prof_peak(const struct ht_prof *p, struct ht_prof_kind *peak);
+#define HT_KIND_HEAP "heap"
+/* What a kind is called, not escaped: a text's id, or 0 for the heap. */
+const char *ht_kind_name(const struct ht_prof *p, uint32_t kind);
 /* Adds the same, or another, origin's traces. */
 void ht_prof_origin(struct ht_prof *p, const struct ht_prof_origin *o);
 /* p->sum, after the rows have changed. */

@@ -336,7 +336,22 @@ read_thread(struct ht_profread *r, struct cursor *c)
 		return -1;
 	if (c->p != c->end && get_id(c, r->text, r->ntext, &r->kind) < 0)
 		return -1;
+	if (r->kind && !ht_map_get(&r->p->kinds, r->kind))
+		return -1;
 	return c->p == c->end ? 0 : -1;
+}
+
+static int
+read_kind(struct ht_profread *r, struct cursor *c)
+{
+	uint64_t peak, ms;
+	uint32_t name;
+
+	if (get_id(c, r->text, r->ntext, &name) < 0 || name == 0 ||
+	    get_nums(c, (uint64_t *const[]){&peak, &ms}, 2) < 0)
+		return -1;
+	ht_prof_kind(r->p, name, peak, ms);
+	return 0;
 }
 
 /* `<bucket>:<count>` */
@@ -419,6 +434,8 @@ read_line(struct ht_profread *r, char kind, struct cursor *c)
 		return read_thread(r, c);
 	case 'C':
 		return read_cut(r, c);
+	case 'K':
+		return read_kind(r, c);
 	case 'n':
 		return read_traces(r, c);
 	case 'r':

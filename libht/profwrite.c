@@ -73,6 +73,8 @@ find_needed(struct writer *w)
 	const struct ht_prof *p = w->p;
 	uint32_t i, id;
 
+	for (i = 0; i < p->nkind; i++)
+		need(&w->text, p->kind[i].name);
 	for (i = 0; i < p->nrow; i++) {
 		const struct ht_prof_row *row = &p->row[i];
 
@@ -356,6 +358,31 @@ put_series(struct writer *w)
 	}
 }
 
+static int
+by_kind(const void *a, const void *b, void *arg)
+{
+	const struct writer *w = arg;
+	const struct ht_prof_kind *x = a, *y = b;
+
+	return compare_numbers(w->text.rank[x->name], w->text.rank[y->name]);
+}
+
+static void
+put_kinds(struct writer *w)
+{
+	const struct ht_prof *p = w->p;
+	struct ht_prof_kind *k = ht_malloc((p->nkind + 1) * sizeof *k);
+	size_t i;
+
+	if (p->nkind)
+		memcpy(k, p->kind, p->nkind * sizeof *k);
+	qsort_r(k, p->nkind, sizeof *k, by_kind, w);
+	for (i = 0; i < p->nkind; i++)
+		put_line(w, "K", 3, w->text.rank[k[i].name], k[i].largest_peak,
+		    k[i].peak_ms);
+	free(k);
+}
+
 /* --- stacks and their costs --------------------------------------------------
  */
 
@@ -479,6 +506,7 @@ ht_profwrite(struct ht_out *out, const struct ht_prof *p)
 		ht_evwrite_string(out, ht_intern_get(&p->text, id),
 		    ht_intern_len(&p->text, id));
 	}
+	put_kinds(&w);
 	for (i = 0; i < w.frame.n; i++)
 		put_frame(&w, w.frame.order[i]);
 	put_stacks(&w);

@@ -61,6 +61,10 @@ ht_query_release(struct ht_query *q)
 	ht_patterns_release(&q->alloc_fn);
 	ht_patterns_release(&q->ignore_fn);
 	ht_suppress_release(&q->suppress);
+	if (q->from.mark)
+		ht_pattern_release(&q->from.pattern);
+	if (q->to.mark)
+		ht_pattern_release(&q->to.pattern);
 	memset(q, 0, sizeof *q);
 }
 
@@ -72,10 +76,22 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 		uint64_t factor, divisor;
 	} units[] = {{"", 1, 1}, {"s", 1, 1}, {"ms", 1, 1000}, {"m", 60, 1},
 	    {"min", 60, 1}, {"h", 3600, 1}, {"%", 1, 1}};
+	static const char mark[] = "mark=";
+	struct ht_error err = {""};
 	const char *unit;
 	uint64_t v;
 	size_t i;
 
+	if (m->mark)
+		ht_pattern_release(&m->pattern);
+	*m = (struct ht_moment){.given = o->value};
+	if (strncmp(o->value, mark, strlen(mark)) == 0) {
+		if (ht_pattern_init(
+			&m->pattern, o->value + strlen(mark), &err) < 0)
+			ht_opt_fail(o, "--%s: %s", name, err.text);
+		m->mark = true;
+		return;
+	}
 	if (ht_num_thousandths(o->value, &unit, &v) == 0)
 		for (i = 0; i < HT_LEN(units); i++) {
 			if (strcmp(unit, units[i].unit) != 0 ||
@@ -87,18 +103,18 @@ set_moment(struct ht_moment *m, const struct ht_opts *o, const char *name)
 				return;
 		}
 	ht_opt_fail(o,
-	    "--%s: '%s' is no time: seconds (1.5), with a unit (300ms, 2m, 1h)"
-	    " or in percent of the run (50%%)",
+	    "--%s: '%s' is no time: seconds (1.5), with a unit (300ms, 2m, 1h),"
+	    " in percent of the run (50%%), or mark=TEXT",
 	    name, o->value);
 }
 
 static void
 set_bucket(struct ht_query *q, const struct ht_opts *o)
 {
-	struct ht_moment width;
+	struct ht_moment width = {0};
 
 	set_moment(&width, o, "bucket");
-	if (width.percent || width.value == 0)
+	if (width.percent || width.mark || width.value == 0)
 		ht_opt_fail(o, "--bucket: '%s' is no width: a time from 1ms on",
 		    o->value);
 	q->bucket = width.value;
@@ -138,7 +154,7 @@ static enum ht_filter_key
 filter_key(const struct ht_opts *o, const char *name, const char **text)
 {
 	static const char *const keys[] = {
-	    "function", "file", "module", "thread", "size"};
+	    "function", "file", "module", "thread", "kind", "size"};
 	size_t n = strspn(*text, "abcdefghijklmnopqrstuvwxyz"), i;
 
 	if (n == 0 || (*text)[n] != '=' || strncmp(*text, "operator", n) == 0)
@@ -149,7 +165,8 @@ filter_key(const struct ht_opts *o, const char *name, const char **text)
 			return (enum ht_filter_key)i;
 		}
 	ht_opt_fail(o,
-	    "--%s: '%.*s' is not one of function, file, module, thread, size",
+	    "--%s: '%.*s' is not one of function, file, module, thread, kind,"
+	    " size",
 	    name, (int)n, *text);
 }
 
@@ -263,8 +280,12 @@ ht_query_ready(struct ht_query *q, const struct ht_opts *o)
 {
 	if (q->at && (q->has_from || q->has_to))
 		ht_opt_fail(o, "--at goes with neither --from nor --to");
-	if (q->has_from && q->has_to && q->from.percent == q->to.percent &&
-	    q->from.value >= q->to.value)
+	if (q->bucket && (q->from.mark || q->to.mark))
+		ht_opt_fail(o, "--bucket: a mark is at no multiple of it");
+	if (q->to.mark)
+		q->to.value = UINT64_MAX;
+	if (q->has_from && q->has_to && !q->from.mark && !q->to.mark &&
+	    q->from.percent == q->to.percent && q->from.value >= q->to.value)
 		ht_opt_fail(o, "--from is not before --to");
 	if (q->bucket && !ht_query_windowed(q))
 		ht_opt_fail(o, "--bucket goes with --from, --to or --at");
@@ -308,7 +329,8 @@ void
 ht_query_window(
     const struct ht_query *q, uint64_t runtime_ms, uint64_t *from, uint64_t *to)
 {
-	*from = bucket_start(q, moment_ms(&q->from, runtime_ms));
+	*from = q->from.mark ? UINT64_MAX
+			     : bucket_start(q, moment_ms(&q->from, runtime_ms));
 	*to = bucket_end(q, moment_ms(&q->to, runtime_ms));
 }
 
@@ -322,6 +344,7 @@ ht_select_init(
 	memset(s, 0, sizeof *s);
 	s->q = q;
 	s->p = p;
+	s->heap_only = ht_query_heap_only(q);
 	ht_walk_init(&s->walk, p, &q->alloc_fn, q->all_frames);
 }
 
@@ -408,12 +431,59 @@ ignored(struct ht_select *s, uint32_t stack)
 }
 
 bool
+ht_query_heap_only(const struct ht_query *q)
+{
+	size_t i;
+
+	for (i = 0; i < q->nfilter; i++)
+		if (q->filter[i].key == HT_FILTER_KIND)
+			return false;
+	return !q->all_kinds;
+}
+
+/* Whether the filters by kind let this one pass. */
+static bool
+kind_passes(const struct ht_query *q, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < q->nfilter; i++)
+		if (q->filter[i].key == HT_FILTER_KIND &&
+		    ht_pattern_match(&q->filter[i].pattern, name) ==
+			q->filter[i].exclude)
+			return false;
+	return true;
+}
+
+uint64_t
+ht_query_live(const struct ht_query *q, const struct ht_cost *k,
+    const struct ht_tables *t, uint64_t *epoch)
+{
+	uint64_t live = k->now;
+	size_t i;
+
+	*epoch = k->epoch;
+	if (ht_query_heap_only(q))
+		return live;
+	if (!kind_passes(q, HT_KIND_HEAP))
+		live = *epoch = 0;
+	for (i = 0; i < k->nkind && i < t->nkind; i++)
+		if (kind_passes(q, ht_intern_get(&t->text, t->kind[i]))) {
+			ht_plus(&live, k->kind[i].now);
+			*epoch += k->kind[i].epoch;
+		}
+	return live;
+}
+
+bool
 ht_select_row(struct ht_select *s, const struct ht_prof_row *row)
 {
 	const struct ht_query *q = s->q;
 	uint64_t bits = q->nfilter ? stack_bits(s, row->stack) : 0;
 	size_t i;
 
+	if (row->kind && s->heap_only)
+		return false;
 	for (i = 0; i < q->nfilter; i++) {
 		const struct ht_filter *f = &q->filter[i];
 		bool match = bits >> i & 1;
@@ -423,6 +493,9 @@ ht_select_row(struct ht_select *s, const struct ht_prof_row *row)
 		else if (f->key == HT_FILTER_THREAD)
 			match =
 			    ht_pattern_match(&f->pattern, text(s, row->thread));
+		else if (f->key == HT_FILTER_KIND)
+			match = ht_pattern_match(
+			    &f->pattern, ht_kind_name(s->p, row->kind));
 		if (match == f->exclude)
 			return false;
 	}

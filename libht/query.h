@@ -5,7 +5,8 @@
  *
  * Filters choose rows of a profile, by their backtrace, thread and size, so
  * they mean the same for events and for profiles: all numbers are those of the
- * chosen rows, and the moment of the peak remains the whole program's.
+ * chosen rows, and the moment of the peak remains the whole program's. Without
+ * a filter by kind they are the heap's.
  */
 #ifndef HT_QUERY_H
 #define HT_QUERY_H
@@ -24,6 +25,7 @@ enum ht_filter_key {
 	HT_FILTER_FILE,
 	HT_FILTER_MODULE,
 	HT_FILTER_THREAD,
+	HT_FILTER_KIND,
 	HT_FILTER_SIZE
 };
 
@@ -35,10 +37,14 @@ struct ht_filter {
 	uint64_t min, max; /* of HT_FILTER_SIZE: both included */
 };
 
-/* A moment of a trace: ms, or thousandths of a percent of its run. */
+/* A moment of a trace: ms, or thousandths of a percent of its run; or a mark
+ * that the program set. */
 struct ht_moment {
 	uint64_t value;
 	bool percent;
+	bool mark; /* neither: the first mark that matches */
+	struct ht_pattern pattern;
+	const char *given; /* the option's value, not a copy */
 };
 
 struct ht_query {
@@ -52,6 +58,7 @@ struct ht_query {
 	struct ht_suppress suppress;
 	bool no_builtin, no_embedded; /* suppressions */
 	bool all_images;	      /* launchers too */
+	bool all_kinds; /* not the heap only; the command's to set */
 	bool all_frames;
 	bool follow;
 };
@@ -65,8 +72,9 @@ extern const struct ht_opt ht_query_options[];
 	"Selection, as ht(7) describes it:\n"                                  \
 	"      --filter [KEY=]PATTERN   only what matches; KEY: function, "    \
 	"file,\n"                                                              \
-	"                       module, thread, size; PATTERN: text or "       \
-	"/regex/\n"                                                            \
+	"                       module, thread, kind, size; PATTERN: text "    \
+	"or\n"                                                                 \
+	"                       /regex/\n"                                     \
 	"      --exclude [KEY=]PATTERN  not what matches\n"                    \
 	"      --from T         what was allocated from T on: seconds, or "    \
 	"N%\n"                                                                 \
@@ -93,7 +101,7 @@ void ht_query_option(struct ht_query *q, const struct ht_opts *o, int letter);
 void ht_query_ready(struct ht_query *q, const struct ht_opts *o);
 void ht_query_release(struct ht_query *q);
 
-/* [*from, *to) in ms for a trace that runs so long. */
+/* [*from, *to) in ms for a trace that runs so long. A mark may be anywhere. */
 void ht_query_window(const struct ht_query *q, uint64_t runtime_ms,
     uint64_t *from, uint64_t *to);
 /* Whether it is about a part of the run; whether that depends on how long the
@@ -101,10 +109,18 @@ void ht_query_window(const struct ht_query *q, uint64_t runtime_ms,
 bool ht_query_windowed(const struct ht_query *q);
 bool ht_query_percent(const struct ht_query *q);
 
+/* Whether it leaves kinds out because none was asked for. */
+bool ht_query_heap_only(const struct ht_query *q);
+/* The live bytes of the kinds asked for; *epoch is another one whenever one of
+ * them has a new peak. */
+uint64_t ht_query_live(const struct ht_query *q, const struct ht_cost *k,
+    const struct ht_tables *t, uint64_t *epoch);
+
 /* Which rows are chosen. A profile may grow meanwhile. */
 struct ht_select {
 	const struct ht_query *q;
 	const struct ht_prof *p;
+	bool heap_only;
 	struct ht_walk walk;
 	uint64_t *stack; /* bit i: filter i matches a frame of the stack */
 	size_t nstack, stack_cap; /* nstack: so many are known */

@@ -15,7 +15,11 @@ ht_tables_clear(struct ht_tables *t)
 	ht_intern_clear(&old.text);
 	ht_map_clear(&old.by_ip);
 	t->text = old.text;
+	ht_map_clear(&old.kinds);
 	t->by_ip = old.by_ip;
+	t->kinds = old.kinds;
+	t->kind = old.kind;
+	t->kind_cap = old.kind_cap;
 	t->string = old.string;
 	t->string_cap = old.string_cap;
 	t->frame = old.frame;
@@ -37,6 +41,8 @@ ht_tables_release(struct ht_tables *t)
 {
 	ht_intern_release(&t->text);
 	ht_map_release(&t->by_ip);
+	ht_map_release(&t->kinds);
+	free(t->kind);
 	free(t->string);
 	free(t->frame);
 	free(t->fn);
@@ -45,6 +51,26 @@ ht_tables_release(struct ht_tables *t)
 	free(t->thread);
 	free(t->range);
 	memset(t, 0, sizeof *t);
+}
+
+uint32_t
+ht_tables_kind(struct ht_tables *t, uint32_t text)
+{
+	bool fresh;
+	uint64_t *n = ht_map_put(&t->kinds, text, &fresh);
+
+	if (fresh) {
+		HT_GROW(t->kind, t->kind_cap, t->nkind + 1);
+		t->kind[t->nkind++] = text;
+		*n = t->nkind;
+	}
+	return (uint32_t)*n;
+}
+
+uint32_t
+ht_tables_class_kind(const struct ht_tables *t, const struct ht_class *c)
+{
+	return c->other ? t->kind[t->stack[c->stack - 1].kind - 1] : 0;
 }
 
 struct ht_class *

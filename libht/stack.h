@@ -30,7 +30,8 @@ struct ht_frame {
 struct ht_stack {
 	uint32_t frame;	    /* frame[frame - 1]; 0 unknown */
 	uint32_t parent;    /* smaller than its own id; 0 at the root */
-	uint32_t kind : 31; /* intern id of `#K`, 0: malloc's family */
+	uint32_t kind : 30; /* kind[kind - 1], of `#K`; 0: the heap */
+	uint32_t used : 1;  /* a class has it: no `#K` comes any more */
 	uint32_t cut : 1;   /* `#C`: its root side is unknown */
 };
 
@@ -47,6 +48,7 @@ struct ht_class {
 	uint32_t stack;
 	uint16_t thread; /* 1 is the main thread */
 	bool freed_temp; /* whether its last free was of a temporary block */
+	bool other;	 /* its stack has a kind: it is not of the heap */
 	uint64_t usable; /* 0: not recorded */
 } __attribute__((aligned(64)));
 
@@ -72,6 +74,9 @@ struct ht_tables {
 	size_t nfn, fn_cap;
 	struct ht_stack *stack; /* stack[id - 1] */
 	size_t nstack, stack_cap;
+	uint32_t *kind; /* intern ids, of `#K` */
+	size_t nkind, kind_cap;
+	struct ht_map kinds;  /* intern id to its place in `kind`, + 1 */
 	struct ht_class *cls; /* cls[id] */
 	size_t ncls, cls_cap;
 	struct ht_thread *thread; /* thread[id - 1] */
@@ -108,6 +113,12 @@ void ht_tables_release(struct ht_tables *t);
 
 /* A new class, zeroed, the last of t->cls. */
 struct ht_class *ht_tables_class(struct ht_tables *t);
+/* The number of a kind of allocations, for a stack: made when it is new. `text`
+ * is an intern id. */
+uint32_t ht_tables_kind(struct ht_tables *t, uint32_t text);
+/* The intern id of a class's kind, 0: the heap. */
+uint32_t ht_tables_class_kind(
+    const struct ht_tables *t, const struct ht_class *c);
 /* The frame of an address of a trace that is not symbolised, under the modules
  * of this moment: made when it is new. 0 for address 0. */
 uint32_t ht_tables_frame(struct ht_tables *t, uint64_t ip);

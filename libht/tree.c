@@ -5,8 +5,8 @@
 #include "libht/mem.h"
 #include "libht/tree.h"
 
-const char *const ht_by_names[] = {
-    "function", "line", "file", "module", "thread", "size", "stack", NULL};
+const char *const ht_by_names[] = {"function", "line", "file", "module",
+    "thread", "kind", "size", "stack", NULL};
 
 /* What of a place matters to a grouping; the rest is 0. */
 struct key {
@@ -249,7 +249,9 @@ end_of(struct ht_tree *t, uint32_t stack)
 static uint32_t
 node_of(struct ht_tree *t, const struct ht_prof_row *row)
 {
-	uint64_t value = t->by == HT_BY_THREAD ? row->thread : row->size;
+	uint64_t value = t->by == HT_BY_THREAD ? row->thread
+			 : t->by == HT_BY_KIND ? row->kind
+					       : row->size;
 	uint32_t key =
 	    ht_intern_add(&t->key, (char *)&value, sizeof value, NULL);
 
@@ -259,7 +261,7 @@ node_of(struct ht_tree *t, const struct ht_prof_row *row)
 uint32_t
 ht_tree_end(struct ht_tree *t, const struct ht_prof_row *row)
 {
-	if (t->by == HT_BY_THREAD || t->by == HT_BY_SIZE)
+	if (t->by >= HT_BY_THREAD && t->by <= HT_BY_SIZE)
 		return node_of(t, row);
 	return end_of(t, row->stack);
 }

@@ -6,7 +6,7 @@
  *
  * Whether two places are the same depends on what they are grouped by: the
  * function with its module, the line (function, file and line), the file, the
- * module. By thread, size and stack there are flat groups only.
+ * module. By thread, kind, size and stack there are flat groups only.
  */
 #ifndef HT_TREE_H
 #define HT_TREE_H
@@ -25,13 +25,14 @@ enum ht_by {
 	HT_BY_FILE,
 	HT_BY_MODULE,
 	HT_BY_THREAD,
+	HT_BY_KIND,
 	HT_BY_SIZE,
 	HT_BY_STACK
 };
 extern const char *const ht_by_names[]; /* for ht_opt_choice */
 
 enum ht_direction {
-	HT_TREE_FLAT,	   /* the innermost place (or thread, size, stack) */
+	HT_TREE_FLAT,	   /* the innermost place, or the thread … */
 	HT_TREE_TOP_DOWN,  /* from the root to the leaf */
 	HT_TREE_BOTTOM_UP, /* from the leaf to the root */
 	HT_TREE_CALLERS,   /* from a function that matches to the root */
@@ -42,10 +43,10 @@ enum ht_direction {
 struct ht_node {
 	uint32_t parent;	 /* 0: a root */
 	uint32_t child, sibling; /* the first child; the next; 0 none */
-	uint32_t place;	    /* one of them (place.h); 0 by thread and size */
-	uint64_t value;	    /* text of the thread, size, or stack; else 0 */
-	struct ht_sum sum;  /* through it */
-	struct ht_sum self; /* of those that end here */
+	uint32_t place;		 /* one of them (place.h); 0 by what is none */
+	uint64_t value;	   /* text of the thread or kind, size, stack; else 0 */
+	struct ht_sum sum; /* through it */
+	struct ht_sum self;	       /* of those that end here */
 	struct ht_sum base, base_self; /* the same of a diff's base */
 };
 

@@ -43,6 +43,8 @@ open_window(struct ht_window *w, struct ht_cost *k, const struct ht_tables *t)
 	ht_cost_restart(k, t);
 	/* The clock ticks: it is seen behind the window's start. */
 	k->peak_ms = w->from;
+	for (i = 0; i < k->nkind; i++)
+		k->kind[i].peak_ms = w->from;
 	w->state = HT_WINDOW_OPEN;
 	for (i = 0; i < t->ncls; i++)
 		more_of(w, (uint32_t)i)->before = t->cls[i].allocs;
@@ -113,12 +115,35 @@ one_block(struct ht_window *w, struct ht_cost *k, struct ht_tables *t,
 	ht_cost_event(k, t, &e);
 }
 
+static bool
+is_mark(const struct ht_pattern *p, const struct ht_tables *t,
+    const struct ht_event *ev)
+{
+	return p && ev->kind == HT_EV_MARK &&
+	       ht_pattern_match(p, ht_intern_get(&t->text, ev->id));
+}
+
+/* Whether it opens with this event: before it, if it is one of a block. */
+static bool
+begins(
+    struct ht_window *w, const struct ht_tables *t, const struct ht_event *ev)
+{
+	if (!w->from_mark)
+		return t->ms >= w->from;
+	if (!is_mark(w->from_mark, t, ev))
+		return false;
+	w->from = t->ms;
+	return true;
+}
+
 void
 ht_window_event(struct ht_window *w, struct ht_cost *k, struct ht_tables *t,
     const struct ht_event *ev)
 {
-	if (w->state == HT_WINDOW_AHEAD && t->ms >= w->from)
+	if (w->state == HT_WINDOW_AHEAD && begins(w, t, ev))
 		open_window(w, k, t);
+	else if (w->state == HT_WINDOW_OPEN && is_mark(w->to_mark, t, ev))
+		w->to = t->ms;
 	if (w->state == HT_WINDOW_SHUT)
 		return;
 	if (t->ms >= w->to && w->to != UINT64_MAX) {

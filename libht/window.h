@@ -8,7 +8,8 @@
  * most that was live at any moment of the window, be it its first.
  *
  * Whether a dying block was born in the window, its age says. heaptrack's
- * files have no ages: there the youngest of its class is taken to die.
+ * files have no ages: there the youngest of its class is taken to die. So it is
+ * for blocks born in the tick of a mark, where that is what opens the window.
  */
 #ifndef HT_WINDOW_H
 #define HT_WINDOW_H
@@ -16,6 +17,7 @@
 #include "libht/base.h"
 #include "libht/cost.h"
 #include "libht/event.h"
+#include "libht/pattern.h"
 #include "libht/stack.h"
 
 struct ht_window_class {
@@ -25,7 +27,11 @@ struct ht_window_class {
 };
 
 struct ht_window {
-	uint64_t from, to; /* ms; UINT64_MAX: to the end and including it */
+	/* ms; UINT64_MAX: to the end and including it. With a mark it is known
+	 * once that has come. */
+	uint64_t from, to;
+	/* NULL, or what opens it, and then shuts it: the first that matches. */
+	const struct ht_pattern *from_mark, *to_mark;
 	enum { HT_WINDOW_AHEAD, HT_WINDOW_OPEN, HT_WINDOW_SHUT } state;
 	struct ht_window_class *more; /* of classes, while open */
 	size_t nmore, more_cap;
@@ -35,7 +41,8 @@ struct ht_window {
 	size_t ncls;
 };
 
-/* For a trace that begins. Keeps memory of the trace before. */
+/* For a trace that begins. Keeps memory of the trace before, and what the marks
+ * are. */
 void ht_window_begin(struct ht_window *w, uint64_t from, uint64_t to);
 /* In place of ht_cost_event, for every event of the trace, HT_EV_END too:
  * after that the window is shut. */

@@ -11,7 +11,7 @@ for page in ht.7 ht-events.5; do
 	ok "[ -s '$SRC/man/$page' ]" "there is $page"
 done
 
-for page in "$SRC"/man/*.[157]; do
+for page in "$SRC"/man/*.[1357]; do
 	# Which pages this machine has is not the page's matter.
 	mandoc -T lint -W style "$page" 2>/dev/null |
 	    grep -v 'referenced manual not found' >lint
@@ -96,13 +96,16 @@ fixtures() {
 	zstd -q -o heaptrack.app.4711.zst t.sym
 	mkdir src bin lib
 }
+# <ht.h> is where it is installed.
+CPATH=$SRC/ht-record/preload
+export CPATH
 # The other machine of an example is this one.
 mkdir "$TMP/fake"
 printf '#!/bin/sh\nshift\nexec sh -c "$*"\n' >"$TMP/fake/ssh"
 chmod +x "$TMP/fake/ssh"
 cp "$PROG/counts" "$TMP/fake/app"
 PATH=$TMP/fake:$PATH
-for page in "$SRC"/man/*.[157]; do
+for page in "$SRC"/man/*.[1357]; do
 	awk '/^\.Sh / { in_examples = $2 == "EXAMPLES"; next }
 	    in_examples && /^\.Bd/ { code = 1; next }
 	    /^\.Ed/ { code = 0; next }

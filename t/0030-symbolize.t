@@ -433,6 +433,11 @@ sym old
 is "$status$(err) $(out | grep -c '^t 0 0\|^[+-] 0')" '0 3' \
     'a trace whose only stack is unknown'
 
+# --- a command of two lines, the second like a v line ---
+printf 'v 10400 3\ns 1 m\nX a\nv0\nt 0 0\na 8 1\n+ 0\n' >old
+sym old
+is "$status$(err) $(out | sed -n 4p)" '0 v0' 'a command that looks like a v line'
+
 # --- comments before it, as the other readers take them ---
 { echo '# of the night'; echo; cat theirs; } >commented
 sym commented

@@ -108,7 +108,7 @@ done <<'END'
 --filter size=x|is no size
 --filter size=..|is no size
 --filter size=9..8|is no size
---filter fonction=x|'fonction' is not one of function, file, module, thread, size
+--filter fonction=x|'fonction' is not one of function, file, module, thread, kind, size
 --filter /(/|is no regular expression
 --exclude /[/|is no regular expression
 --from x|is no time

@@ -48,25 +48,28 @@ rm -rf many
 mkdir many
 perl "$T/prog/traces.pl" 200 5 many
 "$agg" many/*.ht >whole
-perl "$T/prog/profile.pl" whole >prof 2>prof.err
-is "$? $(cat prof.err)" '0 ' 'the profile of 200 traces is sound'
 cat many/*.ht >all.ht
-replay all.ht
-for k in allocations frees temporary leaked leaked_blocks total_bytes peak \
-    runtime_ms lost traces freed_by_others; do
-	grep "^$k	" re
-done | sort >want
-sort prof | join -t '	' - want | cut -f 1,2 >got
-same got want 'the sums are those of all traces replayed'
-peak=0 at=0
-for f in many/*.ht; do
-	replay $f
-	[ "$(re peak)" -gt $peak ] && peak=$(re peak) at=$(re peak_ms)
-	[ "$(re peak)" = $peak ] && [ "$(re peak_ms)" -lt $at ] &&
-	    at=$(re peak_ms)
+for kind in mmap heap; do
+	perl "$T/prog/profile.pl" --kind $kind whole >prof 2>prof.err
+	is "$? $(cat prof.err)" '0 ' "the profile of 200 traces is sound: $kind"
+	replay --kind $kind all.ht
+	for k in allocations frees temporary leaked leaked_blocks total_bytes \
+	    peak runtime_ms lost traces freed_by_others; do
+		grep "^$k	" re
+	done | sort >want
+	sort prof | join -t '	' - want | cut -f 1,2 >got
+	same got want "the sums are those of all traces replayed: $kind"
+	peak=0 at=0
+	for f in many/*.ht; do
+		replay --kind $kind $f
+		[ "$(re peak)" -gt $peak ] && peak=$(re peak) at=$(re peak_ms)
+		[ "$(re peak)" = $peak ] && [ "$(re peak_ms)" -lt $at ] &&
+		    at=$(re peak_ms)
+	done
+	is "$(awk '$1 == "largest_peak" || $1 == "peak_ms" { print $2 }' prof |
+	    tr '\n' ' ')" "$peak $at " \
+	    "the largest peak, at its first moment: $kind"
 done
-is "$(awk '$1 == "largest_peak" || $1 == "peak_ms" { print $2 }' prof |
-    tr '\n' ' ')" "$peak $at " 'the largest peak, at its first moment'
 is "$(awk '$1 == "origins" { print $2 }' prof)" 200 'where all are from'
 "$BIN/ht-top" -apTl -d 0 -w 0 -n 999 -s 999 many/*.ht >want
 run "$BIN/ht-top" -apTl -d 0 -w 0 -n 999 -s 999 whole

@@ -169,7 +169,7 @@ kill $pid
 ends_well 'stopped'
 
 # --- its end ----------------------------------------------------------------
-start "$PROG/steady" 4 1
+start "$PROG/steady" 4 3
 attach
 is $status 0 'it ends: status 0'
 like "$(tail -n 1 t.ht)" '^#E (exit 0|stopped)$' 'it ends: so does the trace'

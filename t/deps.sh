@@ -69,6 +69,10 @@ chromium           chromium        chromium         chromium    chromium
 redis-server       redis-server    redis            redis       redis
 redis-cli          redis-tools     redis            redis       redis
 redis-benchmark    redis-tools     redis            redis       redis
+libjemalloc.so     libjemalloc-dev jemalloc-devel   jemalloc    jemalloc-dev
+libtcmalloc.so     libgoogle-perftools-dev gperftools-devel gperftools gperftools-dev
+libmimalloc.so     libmimalloc-dev mimalloc-devel   mimalloc    mimalloc2-dev
+<gc.h>             libgc-dev       gc-devel         gc          gc-dev
 llvm-symbolizer    llvm            llvm             llvm        llvm
 eu-addr2line       elfutils        elfutils         elfutils    elfutils
 addr2line          binutils        binutils         binutils    binutils

@@ -8,7 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ht-record/preload/allocators.h"
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/imports.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/publish.h"
 
@@ -150,7 +153,7 @@ is_moved(uint64_t pc)
 }
 
 bool
-ht_attached_object(uint64_t pc, struct ht_object *o)
+ht_moved_object(uint64_t pc, struct ht_object *o)
 {
 	const ElfW(Phdr) *ph =
 	    (const ElfW(Phdr) *)((const char *)&image + image.e_phoff);
@@ -172,22 +175,15 @@ ht_attached_object(uint64_t pc, struct ht_object *o)
 }
 
 uint64_t
-ht_attached_origin(uint64_t pc)
+ht_moved_origin(uint64_t pc)
 {
+	uint64_t at = 0;
+
 	if (!is_moved(pc))
 		return pc;
-	for (unsigned i = 0; i < HT_PATCHES_MAX; i++) {
-		const struct ht_patch *p = &ht_head.patch[i];
-		unsigned n = p->count;
-
-		if (!p->at || pc - p->moved >= HT_MOVED_MAX)
-			continue;
-		while (n > 0 && p->moved + p->to[n - 1] > pc)
-			n--;
-		/* The jump back, which is behind the last, does nothing. */
-		return p->at + (n ? p->from[n - 1] : 0);
-	}
-	return pc;
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = ht_patch_origin(&ht_head.patch[i], pc);
+	return at ? at : pc;
 }
 
 /* ---- the start -------------------------------------------------------- */
@@ -210,20 +206,30 @@ start(void)
 	atomic_store(&ht_ring->claimed, (uint32_t)ht_pid);
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
-	return ht_capture_init();
+	/* Calls that come before the recorder says so find it not over. */
+	atomic_store(&ht_live->on, HT_NOT_STARTED);
+	if (ht_capture_init() == -1)
+		return -1;
+	ht_api_init();
+	ht_objects_each(ht_imports_set);
+	return 0;
 }
 
 extern char call_function[] __asm__("ht_attached_call");
 extern char call_done[] __asm__("ht_attached_done");
 
 /* A call, so that a shadow stack is in step; the system call is one that does
- * nothing: the recorder waits for it. */
+ * nothing: the recorder waits for it. Behind is what a thread finds back by, if
+ * the recorder is gone. */
 __asm__(".text\n"
 	"ht_attached_call:\n\t"
 	"call *%rax\n\t"
 	"mov %rax, %rdi\n\t"
 	"mov $39, %eax\n" /* getpid */
 	"ht_attached_done:\n\t"
+	"syscall\n\t"
+	"mov %rbx, %rsp\n\t"
+	"mov $15, %eax\n\t" /* rt_sigreturn */
 	"syscall\n\t"
 	"hlt\n");
 
@@ -237,12 +243,17 @@ extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 extern void *reallocarray(void *, size_t, size_t);
 
+static struct ht_entry entries[HT_PATCHES_MAX];
+
 struct ht_head ht_head = {
     .magic = HT_HEAD_MAGIC,
     .start = (uint64_t)start,
     .call = (uint64_t)call_function,
     .done = (uint64_t)call_done,
     .live = (uint64_t)&live,
+    .entry_points = (uint64_t)ht_entry_points,
+    .entries = (uint64_t)entries,
+    .entry_hook = (uint64_t)ht_entry_hook,
     .label = "ht-attach",
     .ring_name = "ht-ring",
     .hook =

@@ -70,11 +70,4 @@ ht_thread_known(void)
 /* From now on that is `t`. */
 void ht_thread_is(struct ht_thread *t);
 
-/* The image itself, if `pc` is in it or in what was moved out of the functions
- * that are hooked. */
-struct ht_object;
-bool ht_attached_object(uint64_t pc, struct ht_object *o);
-/* Where the instruction at `pc` was, if it was moved. */
-uint64_t ht_attached_origin(uint64_t pc);
-
 #endif

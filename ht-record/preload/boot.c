@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/preload/allocators.h"
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
@@ -329,8 +331,10 @@ start(void)
 	if (!live) {
 		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");
 	} else if (ht_capture_init() == 0) {
+		ht_allocators_init();
 		atomic_store(&live->on, HT_ON);
 		ht_live = live;
+		ht_api_init();
 		atomic_store(&ht_ring->ready, 1);
 		return true;
 	}

@@ -106,13 +106,19 @@ walk(struct ht_thread *t, const struct ht_context *from, uint32_t **stack,
 	return n;
 }
 
+bool
+ht_capture_is_own(uint32_t frame)
+{
+	return atomic_load_explicit(&ht_frame_ptr(frame)->module,
+		   memory_order_relaxed) == own_module;
+}
+
 /* Our own frames are on a stack when a signal handler that interrupted a hook
- * allocates; nobody wants to see them. */
+ * allocates, or an allocator calls back; nobody wants to see them. */
 static bool
 is_shown(uint32_t frame)
 {
-	return frame && atomic_load_explicit(&ht_frame_ptr(frame)->module,
-			    memory_order_relaxed) != own_module;
+	return frame && !ht_capture_is_own(frame);
 }
 
 bool

@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 
 #include "ht-record/preload/objects.h"
+#include "ht-record/preload/allocators.h"
 #include "ht-record/preload/preload.h"
 
 /* What is taken for the code at an entry point. */
@@ -1307,9 +1308,7 @@ ht_cfi_rule(uint64_t pc)
 	struct ht_cfi_fde fde;
 	struct ht_cfi_row row;
 
-#ifdef HT_ATTACHED
-	pc = ht_attached_origin(pc);
-#endif
+	pc = ht_moved_origin(pc);
 	if (ht_cfi_find(pc, &fde) != 0)
 		return rule_by_code(pc);
 	if (ht_cfi_row(&fde, pc, &row) != 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/objects.h"
 #include "ht-record/preload/preload.h"
@@ -148,17 +149,15 @@ read_headers(struct ht_module *m, const struct ht_object *o)
 	}
 }
 
-/* Keeps a name in the heap; *len becomes 0 when that is full. Returns where
- * it is. */
-static uint32_t
-keep_name(const char *name, uint32_t *len)
+uint32_t
+ht_frames_keep(const char *text, uint32_t *len)
 {
 	uint32_t at =
 	    atomic_fetch_add_explicit(&ring->heap, *len, memory_order_relaxed);
 
 	if (*len > ring->heap_size || at > ring->heap_size - *len)
 		return *len = 0;
-	memcpy(heap + at, name, *len);
+	memcpy(heap + at, text, *len);
 	return at;
 }
 
@@ -176,8 +175,9 @@ new_module(const struct ht_object *o)
 		return UINT32_MAX;
 	m->bias = o->bias;
 	m->name_len = (uint32_t)strlen(o->name);
-	m->name = keep_name(o->name, &m->name_len);
+	m->name = ht_frames_keep(o->name, &m->name_len);
 	read_headers(m, o);
+	ht_api_enable(o, ht_copy_plainly);
 	note[i].start = o->start;
 	note[i].end = o->end;
 	for (uint32_t j = 1; j < count; j++)
@@ -325,7 +325,7 @@ ht_frame_at(uint64_t pc)
 uint32_t
 ht_frame_qualifier(uint32_t kind, uint64_t value)
 {
-	uint64_t tag = kind == HT_Q_SIZE ? 1 : 2;
+	uint64_t tag = kind == HT_Q_SIZE ? 1 : kind == HT_Q_POINTER ? 2 : 4;
 	uint32_t f = find_frame(value | tag << 60);
 
 	if (f) {
@@ -334,6 +334,39 @@ ht_frame_qualifier(uint32_t kind, uint64_t value)
 		    &frames[f].module, kind, memory_order_release);
 	}
 	return f;
+}
+
+/* ---- kinds ------------------------------------------------------------ */
+
+uint32_t
+ht_kind_of_pool(const char *name, size_t length)
+{
+	uint32_t len = length < HT_NAME_MAX ? (uint32_t)length : HT_NAME_MAX;
+	uint64_t kept = 0;
+	uint32_t i;
+
+	for (i = HT_KIND_NAMED; i < HT_KINDS_MAX - 1; i++) {
+		/* Acquire: pairs with the exchange below, for the text. */
+		uint64_t at =
+		    atomic_load_explicit(&ring->kind[i], memory_order_acquire);
+
+		if (at == 0) {
+			if (!kept) {
+				kept = (uint64_t)ht_frames_keep(name, &len)
+				       << 32;
+				kept |= len;
+			}
+			if (!len)
+				break; /* no room for a name */
+			if (atomic_compare_exchange_strong(
+				&ring->kind[i], &at, kept))
+				return i;
+		}
+		if ((uint32_t)at == len &&
+		    memcmp(heap + (at >> 32), name, len) == 0)
+			return i;
+	}
+	return HT_KINDS_MAX - 1;
 }
 
 /* ---- nodes ------------------------------------------------------------ */
@@ -384,7 +417,7 @@ note_executable(void)
 	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
 
 	ring->exe_len = len > 0 ? (uint32_t)len : 0;
-	ring->exe = keep_name(path, &ring->exe_len);
+	ring->exe = ht_frames_keep(path, &ring->exe_len);
 }
 
 void

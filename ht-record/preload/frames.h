@@ -23,8 +23,15 @@ uint32_t ht_frame_at(uint64_t pc);
 struct ht_frame *ht_frame_ptr(uint32_t index);
 
 /* The frame that stands for the number `value` under qualifier `kind`
- * (HT_Q_SIZE, HT_Q_POINTER), or 0 when the table is full. */
+ * (HT_Q_SIZE, HT_Q_POINTER, HT_Q_KIND), or 0 when the table is full. */
 uint32_t ht_frame_qualifier(uint32_t kind, uint64_t value);
+
+/* The number of the kind that this pool is, taken at first sight. The name is
+ * cut at HT_NAME_MAX bytes. */
+uint32_t ht_kind_of_pool(const char *name, size_t len);
+/* Keeps a text in the module heap; *len becomes 0 when that is full. Returns
+ * where it is. */
+uint32_t ht_frames_keep(const char *text, uint32_t *len);
 
 extern struct ht_node *ht_nodes __attribute__((visibility("hidden")));
 

@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "ht-record/preload/allocators.h"
+#include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
@@ -31,6 +33,22 @@ caller(const uintptr_t *frame)
 	    .sp = (uintptr_t)(frame + 2),
 	    .fp = frame[0],
 	};
+}
+
+/* Does an allocator call out of its own module: a new_handler, a finalizer, who
+ * makes an exception? What these do is the program's. (One that ends in a jump
+ * to the next has us for its caller.) */
+static bool
+called_back(const struct ht_thread *t, uintptr_t pc)
+{
+	const struct ht_entry *e = t->entry;
+	uint32_t frame;
+
+	if (!e || t->entry_guard != t->guard ||
+	    pc - e->module.start < e->module.size)
+		return false;
+	frame = ht_frame_at(pc - 1);
+	return frame && !ht_capture_is_own(frame);
 }
 
 /*
@@ -54,7 +72,7 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 	how = ht_capture_nesting(t, &inner, &outer);
 	if (how == HT_NOT_CALLED)
 		t->guard = NULL;
-	return how == HT_CALLED;
+	return how == HT_CALLED && !called_back(t, inner.pc);
 }
 
 static __attribute__((noinline)) struct ht_thread *
@@ -118,9 +136,8 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-static inline __attribute__((always_inline)) void
-record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
-    const void *p, size_t size)
+static inline __attribute__((always_inline)) uint32_t
+stack_of(struct ht_thread *t, const uintptr_t *frame)
 {
 	struct ht_context from = caller(frame);
 	uint32_t stack = 0;
@@ -129,7 +146,14 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 		stack = ht_prefix_capture(t, &from);
 	if (unlikely(!stack))
 		stack = ht_capture_whole(t, &from);
-	ht_publish(t, kind, (uintptr_t)p, size, stack);
+	return stack;
+}
+
+static inline __attribute__((always_inline)) void
+record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
+    const void *p, size_t size)
+{
+	ht_publish(t, kind, (uintptr_t)p, size, stack_of(t, frame));
 }
 
 static inline __attribute__((always_inline)) void
@@ -433,3 +457,201 @@ heaptrack_free(void *p)
 	if (t && p)
 		ht_publish(t, HT_REC_FREE, (uintptr_t)p, 0, 0);
 }
+
+/* ---- allocators of the program's own ----------------------------------- */
+
+typedef unsigned __int128 real_function(
+    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+static unsigned __int128
+call_real(struct ht_thread *t, const uintptr_t *frame, const struct ht_entry *e,
+    uint64_t function, const uint64_t *arg)
+{
+	const struct ht_entry *outer = t->entry;
+	const uintptr_t *outer_guard = t->entry_guard;
+	struct hold before;
+	unsigned __int128 r;
+
+	t->entry = e;
+	t->entry_guard = frame;
+	before = hold(t, frame);
+	r = ((real_function *)function)(
+	    arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	let_go(t, before);
+	t->entry = outer;
+	t->entry_guard = outer_guard;
+	return r;
+}
+
+static size_t
+size_asked(const struct ht_entry_point *f, const uint64_t *arg)
+{
+	size_t size = arg[f->size - 1];
+
+	if (f->count && __builtin_mul_overflow(size, arg[f->count - 1], &size))
+		return SIZE_MAX; /* it will fail */
+	return size;
+}
+
+static unsigned __int128
+entry_alloc(struct ht_thread *t, const struct ht_entry *e,
+    const uintptr_t *frame, uint64_t *arg)
+{
+	const struct ht_entry_point *f = e->point;
+	unsigned __int128 r;
+	const char *p;
+
+#ifdef HT_ATTACHED
+	/* No exception passes an image that no loader knows. So it is asked
+	 * for what does not throw; when that fails, all is as if there were no
+	 * hook. */
+	if (f->throws) {
+		static const char nothrow;
+		uint64_t quiet[6];
+
+		r = 0;
+		if (e->nothrow) {
+			memcpy(quiet, arg, sizeof quiet);
+			quiet[f->throws] = (uintptr_t)&nothrow;
+			r = call_real(t, frame, e, e->nothrow, quiet);
+		}
+		if (!(uintptr_t)r)
+			arg[HT_ENTRY_TAIL] = e->real;
+	} else
+#endif
+		r = call_real(t, frame, e, e->real, arg);
+	p = (const char *)(uintptr_t)r;
+	if (p)
+		record(t, frame, HT_REC_ALLOC, p,
+		    f->op == HT_ENTRY_DUPLICATE ? strlen(p) + 1
+						: size_asked(f, arg));
+	return r;
+}
+
+/* As reallocate(). */
+static unsigned __int128
+entry_realloc(struct ht_thread *t, const struct ht_entry *e,
+    const uintptr_t *frame, const uint64_t *arg)
+{
+	const struct ht_entry_point *f = e->point;
+	uint64_t old = arg[f->block - 1];
+	size_t size = size_asked(f, arg);
+	unsigned __int128 r;
+
+	if (old)
+		ht_publish(t, size ? HT_REC_REALLOC : HT_REC_FREE, old, 0, 0);
+	r = call_real(t, frame, e, e->real, arg);
+	if ((uintptr_t)r)
+		record(t, frame,
+		    old && size ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
+		    (const void *)(uintptr_t)r, size);
+	else if (old && size && f->op == HT_ENTRY_REALLOC)
+		ht_publish(t, HT_REC_REALLOC_FAIL, old, 0, 0);
+	return r;
+}
+
+/* The block stays where it is, so nobody can get its address meanwhile. */
+static unsigned __int128
+entry_expand(struct ht_thread *t, const struct ht_entry *e,
+    const uintptr_t *frame, const uint64_t *arg)
+{
+	size_t size = size_asked(e->point, arg);
+	unsigned __int128 r = call_real(t, frame, e, e->real, arg);
+
+	if (e->point->op == HT_ENTRY_XALLOCX ? (size_t)r >= size
+					     : (uintptr_t)r != 0) {
+		ht_publish(t, HT_REC_REALLOC, arg[0], 0, 0);
+		record(
+		    t, frame, HT_REC_REALLOC_DONE, (const void *)arg[0], size);
+	}
+	return r;
+}
+
+unsigned __int128
+ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
+{
+	struct ht_thread *t = NULL;
+	unsigned __int128 r;
+
+	if (e->point->op != HT_ENTRY_FREE || arg[0])
+		t = enter(frame);
+	if (!t) {
+		arg[HT_ENTRY_TAIL] = e->real;
+		return 0;
+	}
+	switch ((enum ht_entry_op)e->point->op) {
+	case HT_ENTRY_ALLOC:
+	case HT_ENTRY_DUPLICATE:
+		return entry_alloc(t, e, frame, arg);
+	case HT_ENTRY_REALLOC:
+	case HT_ENTRY_REALLOC_OR_FREE:
+		return entry_realloc(t, e, frame, arg);
+	case HT_ENTRY_EXPAND:
+	case HT_ENTRY_XALLOCX:
+		return entry_expand(t, e, frame, arg);
+	case HT_ENTRY_POSIX:
+		r = call_real(t, frame, e, e->real, arg);
+		if ((int)r == 0)
+			allocated(t, frame, *(void **)arg[0],
+			    size_asked(e->point, arg));
+		return r;
+	case HT_ENTRY_FREE:
+		break;
+	}
+	ht_publish(t, HT_REC_FREE, arg[0], 0, 0);
+	return call_real(t, frame, e, e->real, arg);
+}
+
+/* ---- ht.h ------------------------------------------------------------- */
+
+/* This thread's state if the call is to be recorded. */
+static struct ht_thread *
+enter_api(const uintptr_t *frame, struct ht_api *api)
+{
+	struct ht_thread *t = enter(frame);
+
+	if (!t)
+		ht_api_leave(api);
+	return t;
+}
+
+static void
+recording(struct ht_api *api, int on)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t)
+		ht_publish(t, HT_REC_RECORDING, on != 0, 0, 0);
+}
+
+static void
+mark(struct ht_api *api, const char *text)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t)
+		ht_publish_mark(t, text);
+}
+
+static void
+pool_alloc(struct ht_api *api, const char *pool, const void *p, size_t size)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t && p)
+		ht_publish_kind(t, HT_REC_ALLOC, (uintptr_t)p, size,
+		    stack_of(t, HERE()), ht_kind_of_pool(pool, strlen(pool)));
+}
+
+static void
+pool_free(struct ht_api *api, const char *pool, const void *p)
+{
+	struct ht_thread *t = enter_api(HERE(), api);
+
+	if (t && p)
+		ht_publish_kind(t, HT_REC_FREE, (uintptr_t)p, 0, 0,
+		    ht_kind_of_pool(pool, strlen(pool)));
+}
+
+const struct ht_api_functions ht_api_functions = {
+    recording, mark, pool_alloc, pool_free};

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "ht-record/preload/allocators.h"
 #include "ht-record/preload/preload.h"
 #include "ht-record/preload/probe.h"
 
@@ -61,11 +62,8 @@ static _Atomic uint32_t unloads;
 
 /* ---- one object ------------------------------------------------------- */
 
-/* How memory is copied that may vanish; plainly, where it cannot. */
-typedef bool copy_function(void *to, uint64_t from, size_t size);
-
-static bool
-copy_plainly(void *to, uint64_t from, size_t size)
+bool
+ht_copy_plainly(void *to, uint64_t from, size_t size)
 {
 	memcpy(to, (const void *)from, size);
 	return true;
@@ -108,7 +106,7 @@ measure(struct ht_object *o, const ElfW(Phdr) * ph)
  * section is, and so do they. */
 static bool
 take_headers(struct ht_object *o, const struct link_map *map, uint64_t at,
-    unsigned n, uint64_t pc, copy_function *copy)
+    unsigned n, uint64_t pc, ht_copy *copy)
 {
 	ElfW(Phdr) ph[HEADERS_MAX];
 	bool proved = false;
@@ -131,8 +129,8 @@ take_headers(struct ht_object *o, const struct link_map *map, uint64_t at,
 /* Describes the object of a list entry; false if it does not have `pc` (0: no
  * matter), or nothing can be said of it: it is being loaded or unloaded. */
 static bool
-describe(struct ht_object *o, const struct link_map *map, uint64_t pc,
-    copy_function *copy)
+describe(
+    struct ht_object *o, const struct link_map *map, uint64_t pc, ht_copy *copy)
 {
 	ElfW(Ehdr) e;
 
@@ -149,8 +147,8 @@ static bool
 describe_executable(struct ht_object *o, const struct link_map *map)
 {
 	if (!take_headers(o, map, getauxval(AT_PHDR),
-		(unsigned)getauxval(AT_PHNUM), 0, copy_plainly) &&
-	    !describe(o, map, 0, copy_plainly))
+		(unsigned)getauxval(AT_PHNUM), 0, ht_copy_plainly) &&
+	    !describe(o, map, 0, ht_copy_plainly))
 		return false;
 	o->name = "";
 	return true;
@@ -365,10 +363,8 @@ find_by_loader(uint64_t pc, struct ht_object *o)
 bool
 ht_object_find(uint64_t pc, struct ht_object *o)
 {
-#ifdef HT_ATTACHED
-	if (ht_attached_object(pc, o))
+	if (ht_moved_object(pc, o))
 		return true;
-#endif
 	if (likely(ask_loader))
 		return find_by_loader(pc, o);
 	return find_at_start(pc, o) || find_later(pc, o);
@@ -382,12 +378,20 @@ ht_objects_of_musl(void)
 	return &musl_debug && musl_debug;
 }
 
+const struct r_debug *
+ht_objects_debug(void)
+{
+	if (&glibc_debug)
+		return &glibc_debug;
+	return ht_objects_of_musl() ? musl_debug : NULL;
+}
+
 static const struct link_map *
 list_head(void)
 {
-	if (&glibc_debug)
-		return glibc_debug.r_map;
-	return ht_objects_of_musl() ? musl_debug->r_map : NULL;
+	const struct r_debug *debug = ht_objects_debug();
+
+	return debug ? debug->r_map : NULL;
 }
 
 /* Nothing is unloaded meanwhile: this is the first call of a hook, which an
@@ -396,8 +400,7 @@ static void
 note_start(void)
 {
 	const struct link_map *map = list_head();
-	copy_function *copy =
-	    ht_probe_init() == 0 ? ht_probe_copy : copy_plainly;
+	ht_copy *copy = ht_probe_init() == 0 ? ht_probe_copy : ht_copy_plainly;
 
 	for (; map && start_count < START_MAX; map = map->l_next) {
 		struct ht_object *o = &at_start[start_count];
@@ -415,4 +418,29 @@ ht_objects_init(bool by_list)
 	ask_loader = loader_find && !by_list;
 	if (!ask_loader)
 		note_start();
+}
+
+/* glibc says when it is not at work. */
+static bool
+is_consistent(void)
+{
+	return &glibc_debug && glibc_debug.r_state == RT_CONSISTENT;
+}
+
+void
+ht_objects_each(void (*f)(const struct ht_object *o, ht_copy *copy))
+{
+	const struct link_map *map = list_head();
+	ht_copy *copy = is_consistent() ? ht_copy_plainly : ht_probe_copy;
+	bool executable = true;
+	unsigned n = 0;
+
+	for (; map && n < LIST_MAX; map = map->l_next, n++) {
+		struct ht_object o;
+
+		if (executable ? describe_executable(&o, map)
+			       : describe(&o, map, 0, copy))
+			f(&o, copy);
+		executable = false;
+	}
 }

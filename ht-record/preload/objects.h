@@ -17,6 +17,7 @@
 
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ht_object {
@@ -39,8 +40,22 @@ void ht_objects_init(bool by_list);
  */
 bool ht_object_find(uint64_t pc, struct ht_object *o);
 
+/* How memory is copied that may vanish; plainly, where it cannot. */
+typedef bool ht_copy(void *to, uint64_t from, size_t size);
+bool ht_copy_plainly(void *to, uint64_t from, size_t size);
+
+/* Calls `f` for every object that is loaded, with the way to read it: a thread
+ * may have been stopped while it unloads one. To be called when none is loaded
+ * or unloaded meanwhile, after ht_probe_init(). Without need it makes no system
+ * call, which is dear in a program that is being attached to. */
+void ht_objects_each(void (*f)(const struct ht_object *o, ht_copy *copy));
+
 /* Whether the program's libc is musl, whatever this was built for. */
 bool ht_objects_of_musl(void);
+
+/* What the loader tells debuggers; NULL: nothing. */
+const struct r_debug *ht_objects_debug(void)
+    __attribute__((visibility("hidden")));
 
 /* Objects were unloaded: the snapshot is not to be trusted. */
 void ht_objects_unloaded(void);

@@ -215,7 +215,8 @@ fill_site(struct ht_memory *m, uint64_t pc)
 	struct site *l = site_of(m, pc);
 	uint64_t rule;
 
-	if (!frame)
+	/* Ours are left out of stacks. */
+	if (!frame || ht_capture_is_own(frame))
 		return NULL;
 	rule = ht_cfi_cached(&ht_frame_ptr(frame)->rule, pc - 1);
 	/* What no module owns may be another's tomorrow. */

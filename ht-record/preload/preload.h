@@ -65,7 +65,9 @@ struct ht_thread {
 	uint64_t pos;		/* in the ring; all before it is filled */
 	const uintptr_t *guard; /* frame of the hook that is in a real call */
 	uintptr_t guard_pc;	/* that frame's return address */
-	volatile uint32_t seq;	/* captures begun: a signal handler's shows */
+	const struct ht_entry *entry; /* of that hook, if its frame is */
+	const uintptr_t *entry_guard; /* this: allocators.h */
+	volatile uint32_t seq; /* captures begun: a signal handler's shows */
 	uint32_t stack_cap;
 	uint32_t *stack;	  /* the frames of the capture under way */
 	struct ht_memory *memory; /* of the last stack: prefix.c */
@@ -174,6 +176,8 @@ int ht_capture_init(void);
 void ht_capture_renew(void);
 /* Whether a hook of ours is among the callers in `from`. */
 bool ht_capture_in_hook(struct ht_thread *t, const struct ht_context *from);
+/* Whether a frame is of this library. */
+bool ht_capture_is_own(uint32_t frame);
 /* The node of the stack whose innermost frame is the one in `from`. */
 uint32_t ht_capture_whole(struct ht_thread *t, const struct ht_context *from);
 /* True: where ht_prefix_capture() finds it, no more is asked for. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The producer's side of the ring. */
 #include <errno.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,7 +10,8 @@
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/publish.h"
 
-#define SPINS 64
+#define SPINS	   64
+#define MARK_TRIES 100 /* of 0.1 s at most */
 
 /* Of linux/futex.h, which a musl beside another libc does not see. */
 #define FUTEX_WAIT	 0
@@ -230,4 +232,53 @@ ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 	}
 	if (!ring_put(t, r, rec))
 		count_lost(r);
+}
+
+void
+ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack, uint32_t of)
+{
+	if (qualify(&stack, HT_Q_KIND, of))
+		ht_publish(t, kind, ptr, size, stack);
+	else
+		count_lost(ht_ring);
+}
+
+/* Takes room for a text, the first that is free; HT_MARKS: there is none. */
+static unsigned
+take_mark(struct ht_ring *r)
+{
+	for (unsigned i = 0; i < HT_MARKS; i++) {
+		uint32_t no = 0;
+
+		/* Acquire: pairs with the recorder's release of it. */
+		if (atomic_compare_exchange_strong_explicit(&r->mark[i].taken,
+			&no, 1, memory_order_acquire, memory_order_relaxed))
+			return i;
+	}
+	return HT_MARKS;
+}
+
+void
+ht_publish_mark(struct ht_thread *t, const char *text)
+{
+	struct ht_ring *r = ht_ring;
+	size_t len = 0;
+	unsigned i, tries = 0;
+
+	while (len < HT_NAME_MAX && text[len])
+		len++;
+	/* Whoever was killed with one in his hands keeps it: not for ever. */
+	while ((i = take_mark(r)) == HT_MARKS && recorder_there(r) &&
+	       tries++ < MARK_TRIES) {
+		atomic_store(&r->waiters, 1);
+		if (!ht_no_calls())
+			futex_wait(&r->space, atomic_load(&r->space));
+	}
+	if (i == HT_MARKS) {
+		count_lost(r);
+		return;
+	}
+	memcpy(r->mark[i].text, text, len);
+	ht_publish(t, HT_REC_MARK, i, len, 0);
 }

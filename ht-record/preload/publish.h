@@ -111,4 +111,13 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		ht_publish_slow(t, kind, ptr, size, stack);
 }
 
+/* The same of another kind than the heap, HT_KIND_*: an allocation with its
+ * stack, or a free without. */
+void ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
+    uint64_t size, uint32_t stack, uint32_t of);
+
+/* A mark with this text. When too many are on their way it waits, as for room
+ * in the ring. */
+void ht_publish_mark(struct ht_thread *t, const char *text);
+
 #endif

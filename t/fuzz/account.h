@@ -8,33 +8,42 @@
 
 struct account_class {
 	uint64_t size, live, allocs, temporary, peak;
+	uint32_t kind;
+};
+
+struct account_kind {
+	unsigned __int128 now, peak;
 };
 
 struct account {
 	struct account_class *cls;
 	size_t ncls, cap;
-	unsigned __int128 now, peak;
+	struct account_kind *kind; /* [0]: the heap */
+	size_t nkind;
 };
 
 static inline void
 account_new(struct account *a)
 {
 	free(a->cls);
+	free(a->kind);
 	memset(a, 0, sizeof *a);
 }
 
 static inline void
 account_alloc(struct account *a, struct account_class *c)
 {
+	struct account_kind *k = &a->kind[c->kind];
 	size_t i;
 
 	c->live++;
-	a->now += c->size;
-	if (a->now <= a->peak)
+	k->now += c->size;
+	if (k->now <= k->peak)
 		return;
-	a->peak = a->now;
+	k->peak = k->now;
 	for (i = 0; i < a->ncls; i++)
-		a->cls[i].peak = a->cls[i].live;
+		if (a->cls[i].kind == c->kind)
+			a->cls[i].peak = a->cls[i].live;
 }
 
 /* One event, and whether it may be there. */
@@ -43,13 +52,15 @@ account_event(
     struct account *a, const struct ht_tables *t, const struct ht_event *ev)
 {
 	struct account_class *c;
+	uint32_t stack;
 	size_t i;
 
 	if (ev->kind == HT_EV_ATTACHED) {
 		for (i = 0; i < a->ncls; i++)
 			a->cls[i].live = a->cls[i].allocs =
 			    a->cls[i].temporary = a->cls[i].peak = 0;
-		a->now = a->peak = 0;
+		for (i = 0; i < a->nkind; i++)
+			a->kind[i].now = a->kind[i].peak = 0;
 	}
 	if (ev->kind > HT_EV_UNFREE)
 		return;
@@ -58,6 +69,9 @@ account_event(
 	a->ncls = t->ncls;
 	c = &a->cls[ev->cls];
 	c->size = t->cls[ev->cls].size;
+	stack = t->cls[ev->cls].stack;
+	c->kind = stack ? t->stack[stack - 1].kind : 0;
+	HT_GROW(a->kind, a->nkind, t->nkind + 1);
 	switch (ev->kind) {
 	case HT_EV_ALLOC:
 		c->allocs++;
@@ -72,7 +86,7 @@ account_event(
 		check(ev->thread == 0 || t->thread[ev->thread - 1].tid);
 		c->live--;
 		c->temporary += ev->temporary;
-		a->now -= c->size;
+		a->kind[c->kind].now -= c->size;
 	}
 }
 
@@ -81,12 +95,19 @@ static inline void
 account_check(
     const struct account *a, const struct ht_tables *t, const struct ht_cost *k)
 {
+	bool over = false;
 	size_t i;
 
-	check(k->overflow == (a->peak > UINT64_MAX));
-	if (k->overflow)
+	for (i = 0; i < a->nkind; i++)
+		over |= a->kind[i].peak > UINT64_MAX;
+	check(k->overflow == over);
+	if (over)
 		return;
-	check(k->now == a->now && k->peak == a->peak);
+	if (a->nkind)
+		check(k->now == a->kind[0].now && k->peak == a->kind[0].peak);
+	for (i = 1; i < a->nkind && i <= k->nkind; i++)
+		check(k->kind[i - 1].now == a->kind[i].now &&
+		      k->kind[i - 1].peak == a->kind[i].peak);
 	for (i = 0; i < a->ncls; i++) {
 		check(t->cls[i].live == a->cls[i].live);
 		check(t->cls[i].allocs == a->cls[i].allocs);
@@ -108,7 +129,7 @@ account_tables(const struct ht_tables *t)
 	for (i = 0; i < t->nstack; i++)
 		check(t->stack[i].parent <= i &&
 		      t->stack[i].frame <= t->nframe &&
-		      t->stack[i].kind <= t->text.count);
+		      t->stack[i].kind <= t->nkind);
 	for (i = 0; i < t->nframe; i++) {
 		const struct ht_frame *f = &t->frame[i];
 

@@ -12,12 +12,6 @@
 #include "../../ht-record/x86.c"
 
 int
-ht_error_set(struct ht_error *e, const char *fmt, ...)
-{
-	return -1;
-}
-
-int
 main(void)
 {
 	static char line[4096];

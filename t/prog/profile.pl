@@ -8,12 +8,14 @@
 #   stack<TAB>ROOT;…;LEAF<TAB>allocations<TAB>frees<TAB>bytes<TAB>peak
 #   life<TAB>BUCKET<TAB>blocks
 #
-# Exit status 1 and a message on stderr at the first thing that is wrong.
+# of the heap, or, after --kind NAME, of that kind. Exit status 1 and a message on stderr at the first thing that is wrong.
 
 use strict;
 use warnings;
 no warnings 'portable';
 
+my $wanted = 'heap';
+(undef, $wanted) = splice @ARGV, 0, 2 if @ARGV && $ARGV[0] eq '--kind';
 my $file = shift @ARGV // '-';
 my $in;
 if ($file eq '-') {
@@ -24,12 +26,13 @@ if ($file eq '-') {
 binmode $in;
 
 my (%sum, %stack_sum, %life, %used, %seen);
-my (@s, @i, @i_key, @stack, @child) = ();
+my (@s, @i, @i_key, @stack, @child, %kind_seen) = ();
+my $last_kind = 0;
 @s = @i = @i_key = (undef);
 my ($n, $here, $thread, $kind, $buckets, $shift) = (0, 0, 0, 0, 0, 0);
 my ($phase, $last, $last_row, $ended) = (0, '', '', 0);
 @stack = ({ name => '', frame => 0 });
-my @order = qw(n r p R L P O S c b s i t);
+my @order = qw(n r p R L P O S c b s K i t);
 my %phase = map { $order[$_] => $_ } 0 .. $#order;
 $phase{m} = $phase{i};
 $phase{$_} = $phase{t} for qw(C k a);
@@ -115,6 +118,10 @@ sub stack {
 	$last_row = '';
 }
 
+sub kind_is {
+	return $kind ? $s[$kind] : 'heap';
+}
+
 sub row {
 	my ($rest) = @_;
 	my ($head, $t, $l, $p, $w, $ages) = $rest =~
@@ -138,9 +145,11 @@ sub row {
 		bad('no such age') if $bucket > 64 || !$blocks;
 		$before = $bucket;
 		$freed += $blocks;
-		$life{$bucket} += $blocks;
+		$life{$bucket} += $blocks if kind_is() eq $wanted;
 	}
 	bad('not all frees have an age') if $thread && $freed != $calls - $l;
+	$stack[-1]{needed} = 1;
+	return if kind_is() ne $wanted;
 	my %cost = (allocations => $calls, temporary => $t,
 	    leaked => $l * $size, leaked_blocks => $l,
 	    total_bytes => $calls * $size, peak => $p * $size,
@@ -150,7 +159,6 @@ sub row {
 		$sum{others_allocations} += $calls;
 		$sum{others_frees} += $calls - $l;
 	}
-	$stack[-1]{needed} = 1;
 	my $f = $stack_sum{ $stack[-1]{name} } //= [ 0, 0, 0, 0 ];
 	$f->[0] += $calls;
 	$f->[1] += $calls - $l;
@@ -224,9 +232,18 @@ while (my $line = <$in>) {
 		stack($rest);
 	} elsif ($letter eq 'C') {
 		bad('what is cut?') if @stack == 1 || length $rest;
+	} elsif ($letter eq 'K') {
+		my ($name, $peak, $at) = numbers($rest, 3);
+		bad('kinds are not sorted') if $name <= $last_kind;
+		$last_kind = $name;
+		$used{s}{ id($name, \@s, 'text') } = 1;
+		$kind_seen{$name} = 1;
+		@sum{qw(largest_peak peak_ms)} = ($peak, $at)
+		    if $s[$name] eq $wanted;
 	} elsif ($letter eq 'k') {
 		($thread, $kind) = map { number($_) } split / /, $rest, -1;
 		$kind //= 0;
+		bad('a kind without a K line') if $kind && !$kind_seen{$kind};
 		$used{s}{ id($_, \@s, 'text') } = 1 for $thread, $kind;
 	} elsif ($letter eq 'a') {
 		row($rest);

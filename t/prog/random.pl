@@ -1,14 +1,14 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# perl random.pl SEED [EVENTS]: a symbolised trace of ours made at random, with
+# perl random.pl SEED [EVENTS [kinds]]: a symbolised trace of ours made at random, with
 # everything that select.pl has to tell: inlined frames, threads, ages, frees by
-# another thread, frees undone, blocks with their addresses.
+# another thread, frees undone, blocks with their addresses; of several kinds.
 
 use strict;
 use warnings;
 
-my ($seed, $events) = @ARGV;
+my ($seed, $events, $kinds) = @ARGV;
 srand $seed;
 $events //= 2000;
 sub pick { $_[int rand @_] }
@@ -43,6 +43,12 @@ for my $i (1 .. $frames) {
 my $stacks = 5 + int rand 40;
 printf "t %x %x\n", 1 + int rand $frames, int rand $_ for 1 .. $stacks;
 print "#C 2\n" if rand() < 0.3;
+if ($kinds) {
+	for (1 .. $stacks) {
+		printf "#K %x mmap\n", $_ if $_ % 3 == 0;
+		printf "#K %x pool a\n", $_ if $_ % 5 == 1;
+	}
+}
 print "S leak:^leak_me\$\n" if rand() < 0.3;
 print "#T 2 20 6 worker\n#T 3 21\n#T 4 22 6 worker\n";
 my (@size, @thread);

@@ -11,6 +11,7 @@
 #   --peak        the same with the bytes each stack held at the peak
 #   --strict      every record is checked: order, ids, fields, spacing
 #   --all         traces that end in exec count too
+#   --kind NAME   allocations of this kind, not those of the heap
 #
 # Exit status 1 and a message on stderr at the first thing that is wrong.
 
@@ -19,10 +20,12 @@ use warnings;
 no warnings 'portable';
 
 my %opt;
-while (@ARGV && $ARGV[0] =~ /^--(functions|stacks|peak|strict|all)$/) {
+while (@ARGV && $ARGV[0] =~ /^--(functions|stacks|peak|strict|all|kind)$/) {
 	$opt{$1} = 1;
 	shift @ARGV;
+	$opt{kind} = shift @ARGV if $1 eq 'kind';
 }
+my $wanted = $opt{kind} // 'heap';
 my $file = shift @ARGV // '-';
 my $in;
 if ($file eq '-') {
@@ -42,7 +45,7 @@ my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
     %cut, %addr, %last, $prev, $now, $ms, $pages, $end, $held, %held, $peak_at,
     %seen, %thread, %r, $symbolised, @allocs, @frees, $ours, $addresses,
-    @said_temporary, %ghost, $serial);
+    @said_temporary, %ghost, $serial, %kind, @class_kind);
 
 sub bad {
 	die "replay: $file:$.: $_[0]\n";
@@ -51,8 +54,8 @@ sub bad {
 sub start {
 	@size = @class_trace = @class_thread = @live = @allocs = @frees = ();
 	@t_ip = @t_parent = @s = @i = (undef);
-	%cut = %addr = %last = %thread = %seen = %ghost = ();
-	@said_temporary = ();
+	%cut = %addr = %last = %thread = %seen = %ghost = %kind = ();
+	@said_temporary = @class_kind = ();
 	%r = map { $_ => 0 } @fields;
 	($prev, $now, $ms, $pages, $end, $held) = (-1, 0, 0, 4096, undef, 0);
 	$symbolised = $ours = $addresses = 0;
@@ -85,7 +88,7 @@ sub finish {
 		$sum{launchers}++;
 		return;
 	}
-	for my $c (0 .. $#size) {
+	for my $c (grep { $class_kind[$_] eq $wanted } 0 .. $#size) {
 		$r{allocations} += $allocs[$c];
 		$r{frees} += $frees[$c];
 		$r{total_bytes} += $allocs[$c] * $size[$c];
@@ -107,7 +110,7 @@ sub finish {
 	$sum{nodes} += $#t_ip;
 	$sum{addresses} = $addresses;
 	if ($opt{functions}) {
-		for my $c (0 .. $#size) {
+		for my $c (grep { $class_kind[$_] eq $wanted } 0 .. $#size) {
 			my $t = $class_trace[$c];
 			my $name = $t ? (frame_names($t_ip[$t]))[0] : '?';
 			my $f = $by_function{$name} //= [ 0, 0, 0, 0 ];
@@ -118,7 +121,7 @@ sub finish {
 		}
 	}
 	if ($opt{stacks} || $opt{peak}) {
-		for my $c (0 .. $#size) {
+		for my $c (grep { $class_kind[$_] eq $wanted } 0 .. $#size) {
 			my $f = $by_stack{stack_of($class_trace[$c])} //=
 			    [ 0, 0, 0, 0 ];
 			$f->[0] += $allocs[$c];
@@ -158,12 +161,13 @@ while (my $line = <$in>) {
 		bad('an event behind #E') if defined $end;
 		$live[$c]++;
 		$allocs[$c]++;
+		$prev = $c;
+		next if $class_kind[$c] ne $wanted;
 		$now += $size[$c];
 		if ($now > $r{peak}) {
 			$r{peak} = $now;
 			$r{peak_ms} = $ms;
 		}
-		$prev = $c;
 	} elsif ($kind eq '-' && $line =~ /^- ([0-9a-f]+)$/) {
 		my $c = $id{$1} //= number($1);
 		bad("class $c is not defined") unless $c <= $#size;
@@ -171,9 +175,11 @@ while (my $line = <$in>) {
 		bad('an event behind #E') if defined $end;
 		$live[$c]--;
 		$frees[$c]++;
-		$now -= $size[$c];
-		$r{temporary} += $said_temporary[$c] = $prev == $c ? 1 : 0;
+		$said_temporary[$c] = $prev == $c ? 1 : 0;
 		$prev = -1;
+		next if $class_kind[$c] ne $wanted;
+		$now -= $size[$c];
+		$r{temporary} += $said_temporary[$c];
 	} elsif ($kind eq '+' || $kind eq '-') {
 		my ($c, $more) = $line =~ /^[+-] ([0-9a-f]+)(?: (.*))?$/
 		    or bad("strange event '$line'");
@@ -190,11 +196,16 @@ while (my $line = <$in>) {
 				bad("strange field '$_'") if $opt{strict};
 			}
 		}
-		my $by = $class_thread[$c];
+		# Kinds know nothing of each other: an address may be a block
+		# of each, and what is next is the next of this kind.
+		my $kind_is = $class_kind[$c];
+		my $ours = $kind_is eq $wanted ? 1 : 0;
+		$f{'@'} .= " $kind_is" if exists $f{'@'};
+		my $by = "$class_thread[$c] $kind_is";
 		if ($kind eq '+') {
 			$live[$c]++;
 			$allocs[$c]++;
-			$now += $size[$c];
+			$now += $size[$c] if $ours;
 			if ($now > $r{peak}) {
 				$r{peak} = $now;
 				$r{peak_ms} = $ms;
@@ -206,8 +217,7 @@ while (my $line = <$in>) {
 			}
 			if (exists $f{'@'}) {
 				$addresses++;
-				bad(sprintf 'address %x is still live',
-				    $f{'@'}) if exists $addr{$f{'@'}};
+				bad("address $f{'@'} is still live") if exists $addr{$f{'@'}};
 				$addr{$f{'@'}} = [ $c, $ms, 0, ++$serial ];
 				$last{$by} = $serial;
 			}
@@ -216,24 +226,23 @@ while (my $line = <$in>) {
 			bad("class $c has no live block") unless $live[$c];
 			$live[$c]--;
 			$frees[$c]++;
-			$now -= $size[$c];
+			$now -= $size[$c] if $ours;
 			my $rule = $prev == $c;
 			my $temporary = ($rule && !$f{x}) || $f{t} ? 1 : 0;
 			bad('x where the rule would say no anyway')
 			    if $f{x} && !$rule && $opt{strict};
 			bad('t where the rule would say yes anyway')
 			    if $f{t} && $rule && $opt{strict};
-			$r{temporary} += $temporary;
+			$r{temporary} += $temporary if $ours;
 			$said_temporary[$c] = $temporary;
-			$by = $f{w} if exists $f{w};
+			$by = "$f{w} $kind_is" if exists $f{w};
 			bad('w names the allocating thread')
 			    if $opt{strict} && exists $f{w} &&
 			    $f{w} == $class_thread[$c];
-			$r{freed_by_others}++ if exists $f{w};
+			$r{freed_by_others}++ if exists $f{w} && $ours;
 			if (exists $f{'@'}) {
 				my $b = delete $addr{$f{'@'}};
-				bad(sprintf 'address %x is not live',
-				    $f{'@'}) unless $b;
+				bad("address $f{'@'} is not live") unless $b;
 				$ghost{$f{'@'}} =
 				    [ @$b[0, 1], $temporary, $b->[3], $by,
 				    $last{$by} ];
@@ -264,6 +273,8 @@ while (my $line = <$in>) {
 		bad("trace $t is not defined") if $t > $#t_ip;
 		push @size, number($f[1]);
 		push @class_trace, $t;
+		push @class_kind, $kind{$t} // 'heap';
+		$kind{$t} //= 'heap';
 		my $thread = 1;
 		$thread = number($f[3]) if defined $f[3] && $f[3] !~ /^u/;
 		bad("thread $thread was not introduced")
@@ -323,6 +334,13 @@ while (my $line = <$in>) {
 			    /^(exit [0-9a-f]+|signal [0-9a-f]+|exec|detached|stopped)$/;
 		} elsif ($letter eq 'C') {
 			$cut{number($rest)} = 1;
+		} elsif ($letter eq 'K') {
+			my ($n, $text) = split / /, $rest, 2;
+			$n = number($n);
+			bad("trace $n is not defined") if !$n || $n > $#t_ip;
+			bad('a kind without a name') unless length $text;
+			bad("trace $n has allocations already") if $kind{$n};
+			$kind{$n} = $text;
 		} elsif ($letter eq 'L') {
 			$r{lost} += number($rest);
 		} elsif ($letter eq 'F') {
@@ -333,18 +351,19 @@ while (my $line = <$in>) {
 			bad("class $c is not defined") unless $c <= $#size;
 			bad("class $c has no free to undo")
 			    unless $frees[$c] && defined $said_temporary[$c];
-			$r{undone}++;
+			my $ours = $class_kind[$c] eq $wanted ? 1 : 0;
+			$r{undone} += $ours;
 			$frees[$c]--;
 			$live[$c]++;
-			$now += $size[$c];
+			$now += $size[$c] if $ours;
 			my $temporary = $said_temporary[$c];
 			if (defined $at) {
-				$at = number($at);
+				$at = number($at) . " $class_kind[$c]";
 				my $b = delete $ghost{$at} or
-				    bad(sprintf 'nothing died at %x', $at);
+				    bad("nothing died at $at");
 				bad("what died there was of class $b->[0]")
 				    if $b->[0] != $c;
-				bad(sprintf 'address %x is live', $at)
+				bad("address $at is live")
 				    if exists $addr{$at};
 				$addr{$at} = $b;
 				$temporary = $b->[2];
@@ -352,7 +371,7 @@ while (my $line = <$in>) {
 				$last{$b->[4]} = $b->[5]
 				    unless defined $last{$b->[4]};
 			}
-			$r{temporary} -= $temporary;
+			$r{temporary} -= $temporary if $ours;
 			$prev = -1;
 		} elsif ($letter eq 'U') {
 			$r{unknown_frees} += number($rest);

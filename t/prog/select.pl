@@ -5,7 +5,7 @@
 # [ignore=NAME]: the totals that `ht-top --totals` must print of that selection,
 # found by brute force: every block is followed by its address, its age is of no
 # use here. Traces of random.pl only. KEY: function, file, module, thread, min or
-# max (of the size).
+# max (of the size), or kind=NAME, the whole name: without, the heap.
 #
 # With by=GROUP, as ht-top's --by, the rows in place of the totals: a line of the
 # name (its parts joined by |), and ht-top's ten costs, sorted by name. With
@@ -17,7 +17,8 @@ use warnings;
 
 my $file = shift @ARGV;
 my ($from, $to) = (0, ~0);
-my (@filter, @alloc, @ignore, $by, $tree, $of);
+my (@filter, @alloc, @ignore, $by, $tree, $of, %kind);
+my $kind = 'heap';
 for (@ARGV) {
 	if (/^from=(.*)/) { $from = $1 }
 	elsif (/^to=(.*)/) { $to = $1 }
@@ -26,6 +27,7 @@ for (@ARGV) {
 	elsif (/^by=(.*)/) { $by = $1 }
 	elsif (/^tree=(.*)/) { $tree = $1 }
 	elsif (/^of=(.*)/s) { $of = $1 }
+	elsif (/^kind=(.*)/s) { $kind = $1 }
 	elsif (/^(-?)(\w+)=(.*)/s) { push @filter, [$1, $2, $3] }
 	else { die "select: $_?\n" }
 }
@@ -56,6 +58,10 @@ sub look {
 	%held = %live;
 }
 
+sub is_other {
+	return ($kind{$class[$_[0]][1]} // 'heap') ne $kind;
+}
+
 sub clock {
 	if (!$open && $ms >= $from) {
 		$open = 1;
@@ -76,6 +82,7 @@ while (<$in>) {
 		push @{$i[-1]}, [splice @f, 0, 3] while @f;
 	} elsif (/^t (\w+) (\w+)/) { push @t, [hex $1, hex $2] }
 	elsif (/^#C (\w+)/) { $cut{join ' ', path_of(hex $1)} = 1 }
+	elsif (/^#K (\w+) (.*)/) { $kind{hex $1} = $2 }
 	elsif (/^#T (\w+) \w+(?: \w+ (.*))?/) {
 		$name{hex $1} = $2 // 'thread ' . hex $1;
 	} elsif (/^a (\w+) (\w+)(?: (\w+))?/) {
@@ -90,16 +97,19 @@ while (<$in>) {
 		next;
 	} elsif (/^\+ (\w+) @(\w+)/) {
 		my $c = hex $1;
+		$last = $c;
+		next if is_other($c);
 		$block{$2} = [$c, $open, $ms];
 		$live{$c}++;
 		$now += $class[$c][0];
 		$allocs{$c}++ if $open;
 		look();
-		$last = $c;
 	} elsif (/^- (\w+)(.*) @(\w+)/) {
 		my ($c, $more, $at) = (hex $1, $2, $3);
-		my $b = delete $block{$at} or die "select: $.: no block\n";
 		my $temporary = $more =~ / t/ || $last == $c && $more !~ / x/;
+		$last = -1;
+		next if is_other($c);
+		my $b = delete $block{$at} or die "select: $.: no block\n";
 		$live{$c}--;
 		$now -= $class[$c][0];
 		$temporary{$c}++ if $temporary && $b->[1];
@@ -113,9 +123,10 @@ while (<$in>) {
 		$age{$c} += $age;
 		$others{$c} += $other;
 		$ghost{$at} = [$b, $temporary && $b->[1], $age, $other];
-		$last = -1;
 	} elsif (/^#F (\w+) @(\w+)/) {
 		my $c = hex $1;
+		$last = -1;
+		next if is_other($c);
 		my $g = delete $ghost{$2} or die "select: $.: no ghost\n";
 		$block{$2} = $g->[0];
 		$temporary{$c}-- if $g->[1];
@@ -124,7 +135,6 @@ while (<$in>) {
 		$live{$c}++;
 		$now += $class[$c][0];
 		look();
-		$last = -1;
 	}
 }
 if (!$open) {
@@ -178,6 +188,7 @@ sub shown {
 sub chosen {
 	my ($c) = @_;
 	my ($size, $t, $thread) = @{$class[$c]};
+	return 0 if is_other($c);
 	for (@filter) {
 		my ($not, $key, $text) = @$_;
 		my $column = {function => 0, file => 1, module => 2}->{$key};

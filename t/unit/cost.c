@@ -17,6 +17,7 @@
 
 #define CLASSES 40
 #define STACKS	12
+#define KINDS	3
 #define MS	60000 /* no trace is longer */
 
 /* One trace, replayed the slow way: at each new maximum everything is copied.
@@ -33,10 +34,12 @@ struct model {
 	bool undo_other[CLASSES];
 	/* Of each ms, carried into the buckets of a series at the end. */
 	uint64_t high[MS], live[MS], allocs_at[MS];
-	uint64_t now, max, ms, max_ms;
+	uint64_t now[KINDS], max[KINDS], ms, max_ms[KINDS]; /* 0: the heap */
+	uint32_t kind[CLASSES];
 	long last;
 };
 
+static const char *const names[KINDS] = {"heap", "mmap", "pool"};
 static uint64_t seed;
 
 static uint64_t
@@ -51,15 +54,20 @@ rnd(uint64_t n)
 static void
 up(struct model *m, size_t c)
 {
+	uint32_t kind = m->kind[c];
+	size_t i;
+
 	m->blocks[c]++;
-	m->now += m->size[c];
-	if (m->now > m->high[m->ms])
-		m->high[m->ms] = m->now;
-	if (m->now <= m->max)
+	m->now[kind] += m->size[c];
+	if (m->now[0] > m->high[m->ms])
+		m->high[m->ms] = m->now[0];
+	if (m->now[kind] <= m->max[kind])
 		return;
-	m->max = m->now;
-	m->max_ms = m->ms;
-	memcpy(m->peak, m->blocks, sizeof m->peak);
+	m->max[kind] = m->now[kind];
+	m->max_ms[kind] = m->ms;
+	for (i = 0; i < m->n; i++)
+		if (m->kind[i] == kind)
+			m->peak[i] = m->blocks[i];
 }
 
 static void
@@ -72,14 +80,14 @@ one_event(struct model *m, struct ht_out *out)
 	if (what < 2) {
 		uint64_t ms = m->ms + rnd(rnd(4) ? 30 : 9000);
 
-		for (; m->ms < ms && m->ms < MS - 1; m->high[m->ms] = m->now)
-			m->live[m->ms++] = m->now;
+		for (; m->ms < ms && m->ms < MS - 1; m->high[m->ms] = *m->now)
+			m->live[m->ms++] = *m->now;
 		ht_evwrite_time(out, m->ms);
 		return;
 	}
 	if (what < 52) {
 		m->allocs[c]++;
-		m->allocs_at[m->ms]++;
+		m->allocs_at[m->ms] += m->kind[c] == 0;
 		up(m, c);
 		m->last = (long)c;
 		ht_evwrite_alloc(out, (uint32_t)c, rnd(9) ? 0 : rnd(1 << 30));
@@ -105,7 +113,7 @@ one_event(struct model *m, struct ht_out *out)
 	rule = m->last == (long)c;
 	temporary = rnd(4) ? rule : !rule;
 	m->blocks[c]--;
-	m->now -= m->size[c];
+	m->now[m->kind[c]] -= m->size[c];
 	m->temporary[c] += temporary;
 	m->undo_temporary[c] = temporary;
 	m->last = -1;
@@ -124,6 +132,7 @@ one_event(struct model *m, struct ht_out *out)
 static void
 write_trace(struct model *m, struct ht_out *out, size_t events, enum ht_end end)
 {
+	uint32_t kind[STACKS];
 	size_t i;
 
 	memset(m, 0, sizeof *m);
@@ -131,11 +140,17 @@ write_trace(struct model *m, struct ht_out *out, size_t events, enum ht_end end)
 	ht_evwrite_version(out, 0x100);
 	ht_evwrite_tool(out, "ht-record 0.1.0", NULL);
 	ht_evwrite_exe(out, "/bin/x", 6);
-	for (i = 0; i < STACKS; i++)
+	for (i = 0; i < STACKS; i++) {
 		ht_evwrite_stack(out, 0x1000 + i, (uint32_t)rnd(i + 1));
+		kind[i] = rnd(3) ? 0 : (uint32_t)rnd(KINDS);
+		if (kind[i])
+			ht_evwrite_kind(
+			    out, (uint32_t)i + 1, names[kind[i]], 4);
+	}
 	for (i = 0; i < CLASSES; i++) {
 		m->size[i] = rnd(5) ? rnd(5000) : 0;
 		m->stack[i] = 1 + (uint32_t)rnd(STACKS);
+		m->kind[i] = kind[m->stack[i] - 1];
 		ht_evwrite_class(out, m->size[i], m->stack[i], 1, 0);
 	}
 	m->n = CLASSES;
@@ -162,7 +177,7 @@ check_series(const struct model *m, const struct ht_series *s)
 		assert_int_equal(s->bucket[i].max, max);
 		assert_int_equal(s->bucket[i].allocs, allocs);
 		assert_int_equal(s->bucket[i].end,
-		    to - 1 < m->ms ? m->live[to - 1] : m->now);
+		    to - 1 < m->ms ? m->live[to - 1] : *m->now);
 	}
 }
 
@@ -179,15 +194,31 @@ check_lives(const struct model *m, const struct ht_cost *k, size_t c)
 }
 
 static void
+check_kind(
+    const struct model *m, struct ht_tables *t, struct ht_cost *k, size_t kind)
+{
+	static const struct ht_cost_kind none;
+	uint32_t name = ht_intern_add(&t->text, names[kind], 4, NULL);
+	const struct ht_cost_kind *c = ht_cost_kind(k, t, name);
+
+	c = c ? c : &none;
+	assert_int_equal(c->now, m->now[kind]);
+	assert_int_equal(c->peak, m->max[kind]);
+	assert_int_equal(c->peak_ms, m->max_ms[kind]);
+}
+
+static void
 check(const struct model *m, struct ht_tables *t, struct ht_cost *k)
 {
 	size_t i;
 
 	ht_cost_finish(k, t);
 	assert_int_equal(t->ncls, m->n);
-	assert_int_equal(k->now, m->now);
-	assert_int_equal(k->peak, m->max);
-	assert_int_equal(k->peak_ms, m->max_ms);
+	assert_int_equal(k->now, *m->now);
+	assert_int_equal(k->peak, *m->max);
+	assert_int_equal(k->peak_ms, *m->max_ms);
+	for (i = 1; i < KINDS; i++)
+		check_kind(m, t, k, i);
 	for (i = 0; i < m->n; i++) {
 		assert_int_equal(t->cls[i].size, m->size[i]);
 		assert_int_equal(t->cls[i].live, m->blocks[i]);
@@ -197,6 +228,17 @@ check(const struct model *m, struct ht_tables *t, struct ht_cost *k)
 		check_lives(m, k, i);
 	}
 	check_series(m, &k->series);
+}
+
+static uint64_t
+sum_of(const uint64_t v[KINDS])
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		sum += v[i];
+	return sum;
 }
 
 static void
@@ -234,7 +276,7 @@ random_streams(void **state)
 			if (ev.kind != HT_EV_END)
 				continue;
 			assert_int_equal(ev.end, HT_END_EXIT);
-			peak += m[n].max;
+			peak += sum_of(m[n].max);
 			check(&m[n++], &r->t, &k);
 			ht_merge_end(&merge, &k, r->t.cls, r->t.ncls);
 			ht_cost_clear(&k);

@@ -81,7 +81,7 @@ random_profile(struct ht_prof *p)
 
 	memset(p, 0, sizeof *p);
 	while (n--) {
-		uint32_t stack = 0, id;
+		uint32_t stack = 0, kind, id;
 		uint64_t depth = rnd(6);
 		struct ht_prof_row more = {.allocs = rnd(100),
 		    .temporary = rnd(10),
@@ -93,9 +93,11 @@ random_profile(struct ht_prof *p)
 			stack = ht_prof_stack(p, stack, random_frame(p));
 		if (stack && rnd(9) == 0)
 			p->stack[stack - 1].cut = 1;
-		id = ht_prof_row(p, stack, rnd(3),
-		    rnd(3) ? text(p, "t", rnd(2)) : 0,
-		    rnd(9) ? 0 : text(p, "k", 0));
+		kind = rnd(5) ? 0 : text(p, "k", rnd(2));
+		if (kind)
+			ht_prof_kind(p, kind, rnd(5), rnd(100));
+		id = ht_prof_row(
+		    p, stack, rnd(3), rnd(3) ? text(p, "t", rnd(2)) : 0, kind);
 		if (rnd(2))
 			ht_hist_add(&more.life, (unsigned)rnd(65), rnd(99));
 		ht_row_add(&p->row[id - 1], &more);

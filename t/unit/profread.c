@@ -81,12 +81,14 @@ random_rows(struct ht_prof *p)
 		    .leaked = rnd(5),
 		    .peak = number(),
 		    .others = rnd(5)};
-		uint32_t stack = random_stack(p), id;
+		uint32_t stack = random_stack(p), kind, id;
 
 		if (stack && rnd(9) == 0)
 			p->stack[stack - 1].cut = 1;
-		id = ht_prof_row(
-		    p, stack, number(), text(p), rnd(5) ? 0 : text(p));
+		kind = rnd(5) ? 0 : text(p);
+		if (kind)
+			ht_prof_kind(p, kind, number(), rnd(99));
+		id = ht_prof_row(p, stack, number(), text(p), kind);
 		if (rnd(2))
 			ht_hist_add(&more.life, (unsigned)rnd(65), rnd(99));
 		ht_row_add(&p->row[id - 1], &more);
