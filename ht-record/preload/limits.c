@@ -30,8 +30,12 @@ HT_EXPORT int prlimit(pid_t, int, const struct limit *, struct limit *);
 HT_EXPORT int setrlimit64(int, const struct limit *);
 HT_EXPORT int setrlimit(int, const struct limit *);
 
+/* Where the areas of frames and nodes end that are still mapped; 0: whole. What
+ * was behind may be the program's by now. */
+static uint64_t frames_end, nodes_end;
+
 static void
-shrink(uint64_t at, uint64_t end, uint64_t size, _Atomic uint32_t *max,
+shrink(uint64_t at, uint64_t *end, uint64_t size, _Atomic uint32_t *max,
     _Atomic uint32_t *used)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -47,8 +51,10 @@ shrink(uint64_t at, uint64_t end, uint64_t size, _Atomic uint32_t *max,
 			keep = atomic_load(used);
 	}
 	at += (keep * size + page - 1) & ~(page - 1);
-	if (at < end)
-		munmap((char *)ht_ring + at, end - at);
+	if (at >= *end)
+		return;
+	munmap((char *)ht_ring + at, *end - at);
+	*end = at;
 }
 
 static void
@@ -58,10 +64,27 @@ make_room(int resource, const struct limit *l)
 
 	if (resource != AS || !l || l->now == INFINITE || !r || ht_no_calls())
 		return;
-	shrink(r->nodes_at, r->size, sizeof(struct ht_node), &r->node_max,
+	if (!nodes_end) {
+		nodes_end = r->size;
+		frames_end = r->nodes_at;
+	}
+	shrink(r->nodes_at, &nodes_end, sizeof(struct ht_node), &r->node_max,
 	    &r->nodes);
-	shrink(r->frames_at, r->nodes_at, sizeof(struct ht_frame),
+	shrink(r->frames_at, &frames_end, sizeof(struct ht_frame),
 	    &r->frame_max, &r->frames);
+}
+
+void
+ht_limits_leave(struct ht_ring *r, bool unmap)
+{
+	uint64_t nodes_at = r->nodes_at, end = nodes_end ? nodes_end : r->size;
+	uint64_t first = nodes_end ? frames_end : nodes_at;
+
+	nodes_end = frames_end = 0;
+	if (!unmap)
+		return;
+	munmap((char *)r + nodes_at, end - nodes_at);
+	munmap(r, first);
 }
 
 static int
