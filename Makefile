@@ -53,8 +53,8 @@ BUILT    = $(if $(NPM),$(COMMANDS),$(filter-out ht-html,$(COMMANDS)))
 libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
 preload_src = $(filter-out %/attached.c %/alone.c %/imports.c,$(preload_all))
-attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c,\
-              $(preload_all))
+attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c \
+              %/limits.c,$(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
 preload_obj = $(preload_src:%.c=$(OBJ)/%.o) \
               $(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o
@@ -73,7 +73,15 @@ ifeq ($(NPM),)
 	@echo "ht-html is left out: it needs npm, which \`make deps' installs"
 endif
 
-lib: $(LIB)/libht-preload.so $(LIB)/libht-attach.so
+# Those for the machine that is built for. A program that runs can be attached
+# to on x86-64 only.
+libs = $(LIB)/libht-preload.so
+x86_64 := $(filter x86_64-%,$(shell $(CC) -dumpmachine))
+ifneq ($(x86_64),)
+libs += $(LIB)/libht-attach.so
+endif
+
+lib: $(libs)
 
 # Everything in the preload library is hidden unless a hook says otherwise. A
 # hook's frame is looked at by what it calls, so it stays until that is done; no
@@ -86,7 +94,7 @@ PRELOAD = -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec \
           -fno-builtin-calloc -fno-builtin-realloc -fno-stack-protector \
           -fno-exceptions -fasynchronous-unwind-tables -mgeneral-regs-only \
           -D__NO_INLINE__
-ifeq ($(shell uname -m),x86_64)
+ifneq ($(x86_64),)
 PRELOAD += -mcx16
 endif
 
@@ -236,8 +244,7 @@ install: all
 	    $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(mandir)/man7
 	install $(BUILT:%=$(BIN)/%) $(DESTDIR)$(bindir)
-	install -m 644 $(LIB)/libht-preload.so $(LIB)/libht-attach.so \
-	    $(DESTDIR)$(libdir)
+	install -m 644 $(libs) $(DESTDIR)$(libdir)
 	install -m 644 ht-record/preload/ht.h $(DESTDIR)$(includedir)
 	install -m 644 man/*.1 $(DESTDIR)$(mandir)/man1
 	install -m 644 man/*.3 $(DESTDIR)$(mandir)/man3

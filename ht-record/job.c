@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +39,18 @@ struct ht_job {
 	struct ht_out *out;    /* the product */
 	struct ht_out *hold;   /* NULL: not held back */
 	int hold_fd;
-	sigset_t signals;
+	sigset_t signals, ends; /* those to us; SIGCHLD */
 	struct ht_child child;
 	struct ht_guardian *guardian; /* NULL: it was launched */
 	struct ht_guarded guarded;
-	int pid_fd;   /* of a process attached to */
-	bool paused;  /* by a signal, or for the delay */
-	bool leaving; /* and to be detached from */
-	bool stopped; /* nobody reads what we write */
-	char *exe[2]; /* of an image of a child, and NULL */
+	int pid_fd;	    /* of a process attached to */
+	bool paused;	    /* by a signal, or for the delay */
+	pthread_t listener; /* to signals, whatever the output is doing */
+	bool listens;
+	_Atomic int wish; /* SIGUSR1 or SIGUSR2, as they came last; 0: none */
+	_Atomic bool leaving; /* to be detached from */
+	bool stopped;	      /* nobody reads what we write */
+	char *exe[2];	      /* of an image of a child, and NULL */
 	struct timespec start;
 };
 
@@ -76,6 +80,58 @@ next_nap(const struct ht_job *j, size_t n, uint64_t us)
 
 	us = n ? NAP_MIN_US : us * 2;
 	return us < most ? us : most;
+}
+
+/* ---- signals ---------------------------------------------------------- */
+
+/* Those that the terminal sends have reached the program too; those sent to us
+ * alone are passed on. */
+static void
+heed(struct ht_job *j, int sig, const siginfo_t *info)
+{
+	if (sig == SIGUSR1 || sig == SIGUSR2)
+		atomic_store(&j->wish, sig);
+	else if (j->guardian || (j->o.child && sig == SIGTERM))
+		atomic_store(&j->leaving, true);
+	else if (!j->o.child && ((sig != SIGINT && sig != SIGQUIT) ||
+				    info->si_code != SI_KERNEL))
+		kill(j->child.pid, sig);
+}
+
+/* A thread, since the loop waits for whoever reads what it writes. */
+static void *
+listen_to_signals(void *arg)
+{
+	struct ht_job *j = arg;
+	siginfo_t info;
+
+	for (;;) {
+		int sig = sigwaitinfo(&j->signals, &info);
+
+		if (sig > 0)
+			heed(j, sig, &info);
+	}
+	return NULL;
+}
+
+static int
+listen_now(struct ht_job *j, struct ht_error *err)
+{
+	errno = pthread_create(&j->listener, NULL, listen_to_signals, j);
+	if (errno)
+		return ht_error_errno(err, "cannot start a thread");
+	j->listens = true;
+	return 0;
+}
+
+static void
+stop_listening(struct ht_job *j)
+{
+	if (!j->listens)
+		return;
+	pthread_cancel(j->listener);
+	pthread_join(j->listener, NULL);
+	j->listens = false;
 }
 
 /* ---- preparing -------------------------------------------------------- */
@@ -161,16 +217,18 @@ ht_job_new(
 	j->o.trace.attached = o->pid != 0 || o->forked;
 	j->paused = o->delay_ms != 0;
 	j->ring_fd = j->child.go = j->pid_fd = -1;
-	/* Blocked before the first thread: only the loop takes them. */
+	/* Blocked before the first thread: only whose they are takes them. */
 	sigemptyset(&j->signals);
-	sigaddset(&j->signals, SIGCHLD);
 	sigaddset(&j->signals, SIGTERM);
 	sigaddset(&j->signals, SIGHUP);
 	sigaddset(&j->signals, SIGINT);
 	sigaddset(&j->signals, SIGQUIT);
 	sigaddset(&j->signals, SIGUSR1);
 	sigaddset(&j->signals, SIGUSR2);
+	sigemptyset(&j->ends);
+	sigaddset(&j->ends, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &j->signals, NULL);
+	sigprocmask(SIG_BLOCK, &j->ends, NULL);
 	if (o->pid)
 		return new_attached(j, err);
 	if (o->child)
@@ -201,6 +259,7 @@ ht_job_free(struct ht_job *j)
 {
 	if (!j)
 		return;
+	stop_listening(j);
 	ht_guardian_free(j->guardian);
 	ht_serve_stop(j->server);
 	if (j->child.go != -1)
@@ -287,6 +346,12 @@ maybe_let_go(struct ht_job *j)
 static void
 watch_pause(struct ht_job *j)
 {
+	int wish = atomic_exchange(&j->wish, 0);
+
+	if (wish) {
+		j->paused = wish == SIGUSR2;
+		j->o.delay_ms = 0;
+	}
 	if (j->o.delay_ms && ht_clock_now(j->clock) >= j->o.delay_ms) {
 		j->o.delay_ms = 0;
 		j->paused = false;
@@ -354,32 +419,16 @@ begin_image(struct ht_job *j, struct ht_error *err)
 
 /* ---- the loop --------------------------------------------------------- */
 
-/* Sleeps until a signal or so long. Those that the terminal sends have
- * reached the program too; those sent to us alone are passed on. */
+/* Sleeps so long, or until a child of ours ends. */
 static void
-nap(struct ht_job *j, uint64_t us)
+nap(const struct ht_job *j, uint64_t us)
 {
 	struct timespec t = {
 	    .tv_sec = (time_t)(us / 1000000),
 	    .tv_nsec = (long)(us % 1000000) * 1000,
 	};
-	siginfo_t info;
-	int sig = sigtimedwait(&j->signals, &info, &t);
 
-	if (sig == -1 || sig == SIGCHLD)
-		return;
-	if (sig == SIGUSR1 || sig == SIGUSR2) {
-		j->paused = sig == SIGUSR2;
-		j->o.delay_ms = 0;
-		return;
-	}
-	if (j->guardian || j->o.child) {
-		j->leaving = j->guardian || sig == SIGTERM;
-		return;
-	}
-	if ((sig == SIGINT || sig == SIGQUIT) && info.si_code == SI_KERNEL)
-		return;
-	kill(j->child.pid, sig);
+	sigtimedwait(&j->ends, NULL, &t);
 }
 
 static bool
@@ -459,10 +508,8 @@ loop(struct ht_job *j, struct ht_error *err)
 		if (has_next_image(j, ended) && next_image(j, err) == -1)
 			return -1;
 		watch_output(j);
-		if (n == DRAIN_MAX) {
-			nap(j, 0); /* hear signals all the same */
+		if (n == DRAIN_MAX)
 			continue;
-		}
 		if ((ended || j->leaving) && n == 0)
 			return 0;
 		us = next_nap(j, n, us);
@@ -573,10 +620,8 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		maybe_let_go(j);
 		watch_pause(j);
 		watch_output(j);
-		if (n == DRAIN_MAX) {
-			nap(j, 0); /* hear signals all the same */
+		if (n == DRAIN_MAX)
 			continue;
-		}
 		if (out != GOES_ON)
 			return out;
 		us = next_nap(j, n, us);
@@ -615,6 +660,8 @@ finish(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 
 	if (!j->drain.ring && begin_image(j, err) == -1)
 		return -1;
+	/* Its number may be another's from here on. */
+	stop_listening(j);
 	waitpid(j->child.pid, &status, 0);
 	r->status = status;
 	if (j->drain.exec_pending)
@@ -657,7 +704,7 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 {
 	enum outcome out;
 
-	if (begin_image(j, err) == -1 ||
+	if (listen_now(j, err) == -1 || begin_image(j, err) == -1 ||
 	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
 		ht_clock_disown(j->clock, j->drain.ring);
 		return HT_FAILED;
@@ -683,7 +730,7 @@ run_followed(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	clock_gettime(CLOCK_MONOTONIC, &j->start);
 	ht_serve_send(j->o.asked, j->ring_fd, &answer, sizeof answer);
 	close(j->o.asked);
-	if (loop(j, err) == -1)
+	if (listen_now(j, err) == -1 || loop(j, err) == -1)
 		return HT_FAILED;
 	if (!j->drain.ring) {
 		r->late = true;
@@ -725,12 +772,14 @@ ht_job_run(struct ht_job *j, struct ht_out *out, struct ht_job_result *r,
 	j->child.go = -1;
 	if (status)
 		return status;
-	if (loop(j, err) == -1 || finish(j, r, err) == -1) {
+	if (listen_now(j, err) == -1 || loop(j, err) == -1 ||
+	    finish(j, r, err) == -1) {
 		/* We cannot go on, the program can. */
 		stop(j);
 		ht_warn("%s: recording ends", err->text);
 		while (!has_ended(j))
 			nap(j, NAP_MAX_US);
+		stop_listening(j);
 		waitpid(j->child.pid, &r->status, 0);
 	}
 	return 0;

@@ -246,9 +246,10 @@ struct ht_ring {
 	/* Written once by the recorder, before the program sees it. */
 	uint64_t magic;
 	uint32_t version, flags;
-	uint32_t shift;	    /* 1 << shift records */
-	uint32_t frame_max; /* frames that fit in their area */
-	uint32_t node_max;  /* nodes that fit in theirs */
+	uint32_t shift; /* 1 << shift records */
+	/* Frames and nodes that fit in their areas; less once the program has
+	 * limited its address space, and given back what it does not use. */
+	_Atomic uint32_t frame_max, node_max;
 	uint32_t heap_size; /* bytes of the module heap */
 	uint64_t size;	    /* of the whole mapping, bytes */
 	/* Offsets of the areas, bytes, page-aligned, ascending. */

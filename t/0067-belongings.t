@@ -51,7 +51,7 @@ done
 run "$R" -q -o t.ht env "$PROG/closer" "$TMP/files"
 is $status 0 'the same behind an exec'
 
-for way in strict nofile fsize; do
+for way in strict filter as nofile fsize; do
 	record "$PROG/jail" $way
 	is $status 0 "jail $way: runs"
 	is "$(err)" '' "jail $way: says nothing"

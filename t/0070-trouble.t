@@ -82,6 +82,23 @@ set -- $(od -An -v -td8 -w64 -N 128 counted |
 between "$1" "$(re allocations)" $(($1 + 20)) 'all of it is there'
 ok '[ "$(re runtime_ms)" -ge 1450 ]' "and it took its time: $(re runtime_ms) ms"
 
+# One that does not read at all: what is sent to us reaches the program.
+mkfifo shut
+sleep 30 <shut &
+reader=$!
+background $reader
+start -q -o shut --buffer 64k "$PROG/racers" 8 300000
+wait_for 10 'grep -q "[0-9]" /proc/$pid/task/$pid/children'
+read -r child rest <"/proc/$pid/task/$pid/children"
+sleep 0.5 # the pipe is full long before
+kill -TERM $pid
+wait_for 10 '! grep -q "^State:.[^ZX]" /proc/$child/status 2>/dev/null'
+ok '! grep -q "^State:.[^ZX]" /proc/$child/status 2>/dev/null' \
+    'a reader that does not read: SIGTERM reaches the program'
+kill $reader
+wait $pid
+is $? 143 'and its status is passed on'
+
 # --- no room ---------------------------------------------------------------
 run "$R" -o /dev/full "$PROG/counts"
 is $status 0 'a full disk: the program'\''s status'

@@ -151,7 +151,7 @@ is "$(out)" 137 'a killed child: its parent sees that'
 like "$(tail -qn 1 k.*.ht)" '^#E signal 9$' 'and its trace'
 
 # --- what stands in the way ------------------------------------------------
-for way in strict nofile; do
+for way in strict filter as nofile; do
 	run -s "$PROG/jail" $way
 	plain=$status
 	cp out plain

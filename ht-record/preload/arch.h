@@ -45,6 +45,13 @@ ht_arch_thread_pointer(void)
 	return tp;
 }
 
+/* In a loop that waits. */
+static inline void
+ht_arch_pause(void)
+{
+	__builtin_ia32_pause();
+}
+
 /* The registers that survive a call, as of this very point; inlined, so that
  * the call-frame information of rip is the caller's. */
 static inline __attribute__((always_inline)) void
@@ -70,6 +77,14 @@ static inline uint64_t
 ht_arch_thread_pointer(void)
 {
 	return (uintptr_t)__builtin_thread_pointer();
+}
+
+static inline void
+ht_arch_pause(void)
+{
+#if defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
 }
 #endif
 

@@ -166,8 +166,7 @@ join(const struct ht_context *from, int tid)
 	}
 	/* If this is the thread that forked, nobody is left who could be using
 	 * the old one. */
-	if (tid == ht_pid)
-		munmap(old, old->size);
+	ht_limits_leave(old, tid == ht_pid);
 	atomic_store(&ht_live->on, ht_on_for(r));
 	ht_threads_announce();
 	atomic_store(&r->ready, 1);

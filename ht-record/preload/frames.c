@@ -38,15 +38,18 @@ ht_frame_ptr(uint32_t index)
 	return &frames[index];
 }
 
-/* A fresh index out of `counter`, or 0 when all `max` are in use. */
+static const _Atomic uint32_t modules_max = HT_MODULES_MAX;
+
+/* A fresh index out of `counter`, or 0 when all `max` are in use; it may become
+ * less (limits.c), so it is looked at once more. */
 static uint32_t
-hand_out(_Atomic uint32_t *counter, uint32_t max)
+hand_out(_Atomic uint32_t *counter, const _Atomic uint32_t *max)
 {
-	if (atomic_load_explicit(counter, memory_order_relaxed) >= max)
+	if (atomic_load_explicit(counter, memory_order_relaxed) >=
+	    atomic_load_explicit(max, memory_order_relaxed))
 		return 0;
-	uint32_t i =
-	    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-	return i < max ? i : 0;
+	uint32_t i = atomic_fetch_add(counter, 1);
+	return i < atomic_load(max) ? i : 0;
 }
 
 /* ---- modules ---------------------------------------------------------- */
@@ -165,7 +168,7 @@ static uint32_t
 new_module(const struct ht_object *o)
 {
 	uint32_t count = atomic_load(&ring->modules);
-	uint32_t i = hand_out(&ring->modules, HT_MODULES_MAX);
+	uint32_t i = hand_out(&ring->modules, &modules_max);
 	struct ht_module *m = &modules[i];
 
 	if (i == 0)
@@ -264,7 +267,7 @@ find_frame(uint64_t key)
 		if (!f) {
 			if (!fresh) {
 				fresh =
-				    hand_out(&ring->frames, ring->frame_max);
+				    hand_out(&ring->frames, &ring->frame_max);
 				if (!fresh)
 					return 0;
 				atomic_store_explicit(&frames[fresh].key, key,
@@ -380,7 +383,7 @@ ht_node_find(uint32_t parent, uint32_t frame)
 
 		if (!n) {
 			if (!fresh) {
-				fresh = hand_out(&ring->nodes, ring->node_max);
+				fresh = hand_out(&ring->nodes, &ring->node_max);
 				if (!fresh)
 					return 0;
 				ht_nodes[fresh].frame = frame;

@@ -193,6 +193,8 @@ extern struct ht_follower {
 struct ht_ring *ht_child_ring(bool forked);
 /* The first hook of a forked child, whose caller is `from`. */
 void ht_child_start(const struct ht_context *from);
+/* limits.c: the ring is no longer ours; what is left of it is unmapped. */
+void ht_limits_leave(struct ht_ring *r, bool unmap);
 /* thread.c, in a forked child: every state is as new, for a new ring; and the
  * ring is told of them. */
 void ht_threads_inherit(void);

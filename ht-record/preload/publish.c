@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ht-record/preload/arch.h"
 #include "ht-record/preload/frames.h"
 #include "ht-record/preload/publish.h"
 
@@ -75,7 +76,7 @@ wait_for_room(struct ht_thread *t, struct ht_ring *r, uint64_t pos)
 			return false;
 		}
 		if (i < SPINS || ht_no_calls()) {
-			__builtin_ia32_pause();
+			ht_arch_pause();
 			continue;
 		}
 		uint32_t seen =

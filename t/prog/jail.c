@@ -2,6 +2,9 @@
 /*
  * jail WAY [DIR]: shuts itself in and goes on allocating.
  *   strict   seccomp's strict mode: read, write, exit, sigreturn
+ *   filter   a filter of seccomp's, which ends it at any call but a heap's, by
+ *            the system call as such
+ *   as       RLIMIT_AS, of which it needs the most
  *   nofile   RLIMIT_NOFILE 16, all of them used
  *   fsize    RLIMIT_FSIZE 0, lifted at the end (stdout may be a file)
  *   chroot   into DIR, empty, then another user (root only)
@@ -12,7 +15,9 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -47,6 +52,42 @@ make_room(void)
 	free(room);
 }
 
+/* Frees its memory only when all is there. */
+static FRAME void
+much_room(void)
+{
+	static void *block[300];
+
+	for (int i = 0; i < 300; i++)
+		if (!(block[i] = malloc(1 << 20)))
+			wrong("malloc");
+	for (int i = 0; i < 300; i++)
+		free(block[i]);
+}
+
+static void
+filter(void)
+{
+#define ALLOW(call)                                                            \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1),                 \
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+	struct sock_filter code[] = {
+	    BPF_STMT(
+		BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    ALLOW(write),
+	    ALLOW(exit_group),
+	    ALLOW(brk),
+	    ALLOW(mmap),
+	    ALLOW(munmap),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = {sizeof code / sizeof *code, code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+		wrong("seccomp");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -64,6 +105,14 @@ main(int argc, char **argv)
 		inside(300000);
 		say_truth("inside", &t);
 		syscall(SYS_exit, 0);
+	} else if (!strcmp(way, "filter")) {
+		filter();
+	} else if (!strcmp(way, "as")) {
+		limit.rlim_cur = 512 << 20;
+		limit.rlim_max = RLIM_INFINITY;
+		if (setrlimit(RLIMIT_AS, &limit))
+			wrong("setrlimit");
+		much_room();
 	} else if (!strcmp(way, "nofile")) {
 		if (setrlimit(RLIMIT_NOFILE, &limit))
 			wrong("setrlimit");
@@ -87,7 +136,8 @@ main(int argc, char **argv)
 		if (setgid(65534) || setuid(65534))
 			wrong("setuid");
 	} else {
-		wrong("usage: jail strict|nofile|fsize|chroot|user [DIR]");
+		wrong("usage: jail strict|filter|as|nofile|fsize|chroot|user "
+		      "[DIR]");
 	}
 	inside(300000);
 	say_truth("inside", &t);
