@@ -404,6 +404,14 @@ ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid)
 	n->slot[slot] = (struct ht_slot){.tid = outer_tid(n, tid)};
 }
 
+void
+ht_names_thread_name(
+    struct ht_names *n, uint32_t slot, const struct ht_rec *rec)
+{
+	ht_rec_name(rec, n->slot[slot].name);
+	n->slot[slot].name[HT_NAME_SIZE - 1] = '\0';
+}
+
 static uint32_t
 pick_number(struct ht_names *n, const char *name)
 {
@@ -423,6 +431,8 @@ ht_names_thread_slow(struct ht_names *n, struct ht_out *out, uint32_t slot)
 	uint32_t number;
 
 	thread_name(n, s->tid, name);
+	if (!*name)
+		memcpy(name, s->name, HT_NAME_SIZE); /* it is gone */
 	number = s->tid == n->pid ? 1 : pick_number(n, name);
 	s->number = number;
 	n->number[number].taken = true;

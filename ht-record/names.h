@@ -15,6 +15,7 @@
 struct ht_slot {
 	int tid;
 	uint32_t number; /* in the trace; 0: not written yet */
+	char name[HT_NAME_PARTS * HT_NAME_PART]; /* as it began */
 };
 
 /* A thread's number in the trace. */
@@ -56,6 +57,9 @@ uint32_t ht_names_kind(const struct ht_names *n, uint32_t node);
 
 /* From here on `slot` of the ring is the thread `tid`. */
 void ht_names_new_thread(struct ht_names *n, uint32_t slot, int tid);
+/* The name it has by then, or a part of it. */
+void ht_names_thread_name(
+    struct ht_names *n, uint32_t slot, const struct ht_rec *rec);
 /* The number of the thread in `slot`, written on first use. */
 uint32_t ht_names_thread_slow(
     struct ht_names *n, struct ht_out *out, uint32_t slot);

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* tick | control << 32 in one load; little-endian, as all we run on. */
 #define ht_ring_news(r)                                                        \
@@ -61,6 +62,7 @@ enum ht_rec_kind {
 	HT_REC_LOST,	     /* pointer: events dropped before this one */
 	/* From here on not even --lossy drops them. */
 	HT_REC_THREAD,	  /* pointer: kernel's tid, now behind `thread` */
+	HT_REC_NAME,	  /* 12 bytes of its name; see ht_rec_name */
 	HT_REC_EXEC,	  /* the program is about to call execve */
 	HT_REC_EXEC_FAIL, /* and execve came back */
 	HT_REC_MARK,	  /* pointer: which ring->mark has its text; size */
@@ -118,6 +120,30 @@ ht_rec_ptr(const struct ht_rec *r)
 	return r->w1 & HT_PTR_MAX;
 }
 
+/* A thread's name travels in records of 12 bytes: 3 in the stack, below the
+ * number of the part, 3 in the size and 6 in the pointer. */
+#define HT_NAME_PART  12
+#define HT_NAME_PARTS 2
+#define HT_NAME_SIZE  16 /* the kernel's, with the NUL */
+
+struct ht_name_part {
+	uint32_t stack, size;
+	uint64_t ptr;
+};
+
+static inline struct ht_name_part
+ht_name_pack(const char name[HT_NAME_PARTS * HT_NAME_PART], uint32_t part)
+{
+	const char *s = name + part * HT_NAME_PART;
+	struct ht_name_part p = {0};
+
+	memcpy(&p.stack, s, 3);
+	memcpy(&p.size, s + 3, 3);
+	memcpy(&p.ptr, s + 6, 6);
+	p.stack |= part << 24;
+	return p;
+}
+
 static inline enum ht_rec_kind
 ht_rec_kind(uint64_t w1)
 {
@@ -128,6 +154,19 @@ static inline uint32_t
 ht_rec_lap(uint64_t w1)
 {
 	return (uint32_t)(w1 >> 52);
+}
+
+/* Puts the part where it belongs. */
+static inline void
+ht_rec_name(const struct ht_rec *r, char name[HT_NAME_PARTS * HT_NAME_PART])
+{
+	uint32_t stack = ht_rec_stack(r), size = ht_rec_size(r);
+	uint64_t ptr = ht_rec_ptr(r);
+	char *s = name + (stack >> 24) % HT_NAME_PARTS * HT_NAME_PART;
+
+	memcpy(s, &stack, 3);
+	memcpy(s + 3, &size, 3);
+	memcpy(s + 6, &ptr, 6);
 }
 
 /* The lap of position `pos` in a ring of 1 << `shift` slots; a fresh memfd

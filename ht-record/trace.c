@@ -564,6 +564,9 @@ ht_trace_record(
 	case HT_REC_THREAD:
 		ht_names_new_thread(&t->names, slot, (int)ht_rec_ptr(rec));
 		break;
+	case HT_REC_NAME:
+		ht_names_thread_name(&t->names, slot, rec);
+		break;
 	case HT_REC_LOST:
 		t->stats.lost += ht_rec_ptr(rec);
 		ht_evwrite_lost(t->out, ht_rec_ptr(rec));

@@ -72,4 +72,10 @@ end=$("$BIN/ht-top" --totals t.sym | awk '$1 == "runtime_ms" { print $2 }')
     t.sym >all
 "$BIN/ht-top" --by thread --sort calls --format tsv t.sym >got
 same got all 'a window that holds the run'
+# --- threads that are gone before anybody asks for their names --------------
+record "$PROG/makers" 4 1
+symbolize t.ht
+"$BIN/ht-fold" --by-thread --filter make t.sym | cut -d ';' -f 1 | sort -u >got
+printf 'maker_%d\n' 1 2 3 4 >want
+same got want 'short threads have their names'
 done_testing

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -124,6 +125,27 @@ fresh(int32_t tid)
 	return &pool[i];
 }
 
+/* The recorder looks into /proc when it needs the name, which may be later than
+ * the thread's end. */
+static void
+announce(struct ht_thread *t, int32_t tid)
+{
+	char name[HT_NAME_PARTS * HT_NAME_PART] = "";
+	int saved = errno;
+
+	ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
+	if (!ht_no_calls() &&
+	    syscall(SYS_prctl, PR_GET_NAME, name, 0, 0, 0) == 0)
+		for (uint32_t i = 0; i < HT_NAME_PARTS; i++) {
+			struct ht_name_part p = ht_name_pack(name, i);
+
+			if (name[i * HT_NAME_PART])
+				ht_publish(
+				    t, HT_REC_NAME, p.ptr, p.size, p.stack);
+		}
+	errno = saved;
+}
+
 struct ht_thread *
 ht_thread_make(void)
 {
@@ -139,7 +161,7 @@ ht_thread_make(void)
 	if (t) {
 		ht_thread_is(t);
 		ht_sample_thread(t);
-		ht_publish(t, HT_REC_THREAD, (uint64_t)tid, 0, 0);
+		announce(t, tid);
 	}
 	return t;
 }
