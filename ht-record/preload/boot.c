@@ -104,6 +104,7 @@ ht_boot_real(void)
 	NEXT(valloc);
 	NEXT(dlclose);
 	NEXT(prctl);
+	NEXT(syscall);
 	/* Either may be asked for what it has, no more: dlerror would tell. */
 	if (ht_objects_of_musl()) {
 		NEXT(exit);
@@ -304,6 +305,53 @@ map_live(void)
 	return live;
 }
 
+static bool
+is_us(int pid)
+{
+	ht_pid = (int)syscall(SYS_getpid);
+	return pid == ht_pid;
+}
+
+/* How many filters of seccomp a process is under. */
+static int
+filters_of(const char *status)
+{
+	static const char *const key[] = {
+	    "\nSeccomp:\t", "\nSeccomp_filters:\t"};
+	int fd = open(status, O_RDONLY | O_CLOEXEC), n = 0;
+	char buf[8192];
+	ssize_t len;
+
+	if (fd == -1)
+		return 0;
+	len = read(fd, buf, sizeof buf - 1);
+	close(fd);
+	buf[len > 0 ? len : 0] = '\0';
+	/* Before Linux 5.9 it is only told that there are some. */
+	for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
+		const char *p = strstr(buf, key[i]);
+
+		if (p)
+			get_number(p + strlen(key[i]), '\n', &n);
+	}
+	return n;
+}
+
+/* Was this image executed under a filter that is none of the recorder's? Then
+ * any system call of ours may be the end of it, save for those that ld.so has
+ * just made. */
+static bool
+is_filtered(int recorder)
+{
+	char path[64], *end = stpcpy(path, "/proc/");
+	int n = filters_of("/proc/self/status");
+
+	if (n == 0)
+		return false;
+	strcpy(ht_put_number(end, (unsigned)recorder), "/status");
+	return n != filters_of(path);
+}
+
 /* The ring that the environment leads this image to, NULL: to none. */
 static struct ht_ring *
 find_ring(void)
@@ -314,15 +362,16 @@ find_ring(void)
 	if (!(p = ht_ring_entry) || !(p = get_number(p, ':', &recorder)) ||
 	    !(p = get_number(p, ':', &fd)))
 		return NULL;
-	ht_pid = (int)syscall(SYS_getpid);
 	if (get_number(p, '\0', &pid))
-		return pid == ht_pid ? join_ring(recorder, fd) : NULL;
+		return !is_filtered(recorder) && is_us(pid)
+			   ? join_ring(recorder, fd)
+			   : NULL;
 	if (!(p = get_number(p, ':', &pid)) ||
 	    !(p = get_number(p, ':', &name)) ||
-	    !get_number(p, '\0', &ht_follower.key))
+	    !get_number(p, '\0', &ht_follower.key) || is_filtered(name))
 		return NULL;
 	ht_follower.name = name;
-	return pid == ht_pid ? join_ring(recorder, fd) : ht_child_ring(false);
+	return is_us(pid) ? join_ring(recorder, fd) : ht_child_ring(false);
 }
 
 static bool

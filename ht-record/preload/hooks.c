@@ -6,10 +6,12 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
@@ -580,6 +582,39 @@ prctl(int option, ...)
 		atomic_fetch_or(&ht_ring->control, HT_CTL_NO_CALLS);
 	return ht_real.prctl(option, arg[0], arg[1], arg[2], arg[3]);
 }
+
+#ifndef HT_ATTACHED
+static __attribute__((noinline)) void
+ban_calls(void)
+{
+	if (enter(HERE()))
+		atomic_fetch_or(&ht_ring->control, HT_CTL_NO_CALLS);
+}
+
+/* Most programs have no other way to call seccomp(2), which no libc has. The
+ * arguments stay where they are, and so does the return address: it may be
+ * vfork's. The libc's has no fixed arguments, so the name in C is another. */
+HT_EXPORT long ht_syscall(long number, long a, long b, long c, long d, long e,
+    long f) __asm__("syscall");
+
+HT_EXPORT long
+ht_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	long (*real)(long, ...) = ht_real.syscall;
+
+	if (!real && !(real = dlsym(RTLD_NEXT, "syscall"))) {
+		errno = ENOSYS;
+		return -1;
+	}
+	/* Not where it only asks what the kernel can do. */
+	if (unlikely(number == SYS_seccomp) &&
+	    ((a == SECCOMP_SET_MODE_STRICT && b == 0) ||
+		(a == SECCOMP_SET_MODE_FILTER && c != 0)))
+		ban_calls();
+	return ((long (*)(long, long, long, long, long, long, long))real)(
+	    number, a, b, c, d, e, f);
+}
+#endif
 
 /* ---- heaptrack_api.h -------------------------------------------------- */
 

@@ -146,6 +146,7 @@ struct ht_real {
 	void *(*pvalloc)(size_t);
 	int (*dlclose)(void *);
 	int (*prctl)(int, ...);
+	long (*syscall)(long, ...);
 	void (*exit)(int); /* this and the next: musl's only, for cfi.c */
 	void (*pthread_exit)(void *);
 };
