@@ -591,13 +591,13 @@ ban_calls(void)
 		atomic_fetch_or(&ht_ring->control, HT_CTL_NO_CALLS);
 }
 
-/* Most programs have no other way to call seccomp(2), which no libc has. The
- * arguments stay where they are, and so does the return address: it may be
- * vfork's. The libc's has no fixed arguments, so the name in C is another. */
+/* Most programs have no other way to call seccomp(2), which no libc has. Its
+ * jump to the real one leaves the stack as it was: that of clone's child is
+ * another. The libc's has no fixed arguments, so the name in C is another. */
 HT_EXPORT long ht_syscall(long number, long a, long b, long c, long d, long e,
     long f) __asm__("syscall");
 
-HT_EXPORT long
+HT_EXPORT __attribute__((optimize("optimize-sibling-calls"))) long
 ht_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
 	long (*real)(long, ...) = ht_real.syscall;
