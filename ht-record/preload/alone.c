@@ -4,6 +4,7 @@
  * goes into programs of any. Only errno is theirs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -97,7 +98,7 @@ syscall(long number, ...)
 ssize_t
 readlink(const char *restrict path, char *restrict buf, size_t size)
 {
-	return syscall(SYS_readlink, path, buf, size);
+	return syscall(SYS_readlinkat, AT_FDCWD, path, buf, size);
 }
 
 int

@@ -6,7 +6,6 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,10 @@
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
 #include "ht-record/preload/sample.h"
+
+/* Of linux/seccomp.h, which a musl beside another libc does not see. */
+#define SET_MODE_STRICT 0
+#define SET_MODE_FILTER 1
 
 #define HERE() ((const uintptr_t *)__builtin_frame_address(0))
 
@@ -608,8 +611,8 @@ ht_syscall(long number, long a, long b, long c, long d, long e, long f)
 	}
 	/* Not where it only asks what the kernel can do. */
 	if (unlikely(number == SYS_seccomp) &&
-	    ((a == SECCOMP_SET_MODE_STRICT && b == 0) ||
-		(a == SECCOMP_SET_MODE_FILTER && c != 0)))
+	    ((a == SET_MODE_STRICT && b == 0) ||
+		(a == SET_MODE_FILTER && c != 0)))
 		ban_calls();
 	return ((long (*)(long, long, long, long, long, long, long))real)(
 	    number, a, b, c, d, e, f);
