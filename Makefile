@@ -54,7 +54,7 @@ libht_src   = $(wildcard libht/*.c)
 preload_all = $(wildcard ht-record/preload/*.c)
 preload_src = $(filter-out %/attached.c %/alone.c %/imports.c,$(preload_all))
 attach_src  = $(filter-out %/boot.c %/child.c %/exec.c %/patch.c %/defined.c \
-              %/limits.c,$(preload_all))
+              %/rlimits.c,$(preload_all))
 libht_obj   = $(libht_src:%.c=$(OBJ)/%.o)
 preload_obj = $(preload_src:%.c=$(OBJ)/%.o) \
               $(OBJ)/ht-record/preload/x86.o $(OBJ)/ht-record/preload/symtab.o

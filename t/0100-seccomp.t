@@ -7,7 +7,7 @@
 R=$BIN/ht-record
 for how in prctl syscall; do
 	for way in thread fork exec spawn; do
-		run -s "$PROG/filter" $how $way "$PROG/grow" 3
+		run -s "$PROG/seccomp" $how $way "$PROG/grow" 3
 		plain=$status
 		cp out plain
 		case $way in
@@ -15,7 +15,7 @@ for how in prctl syscall; do
 		*)	is $plain 5 "$how, $way: runs" ;;
 		esac
 		for options in '-o t.ht' '--follow -o t.%p.ht'; do
-			run -s "$R" -q $options "$PROG/filter" $how $way \
+			run -s "$R" -q $options "$PROG/seccomp" $how $way \
 			    "$PROG/grow" 3
 			is $status $plain "$how, $way, $options: its status"
 			same out plain "$how, $way, $options: its output"
@@ -24,7 +24,7 @@ for how in prctl syscall; do
 done
 
 # What it allocates under the filter is recorded, in every thread.
-record "$PROG/filter" syscall thread
+record "$PROG/seccomp" syscall thread
 symbolize t.ht
 replay --functions t.sym
 is "$(awk -F '\t' '$1 == "function" && $2 == "work" { print $3, $4 }' re)" \

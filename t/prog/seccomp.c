@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * filter HOW WAY [PROGRAM…]: puts itself under a filter of seccomp, by prctl or
+ * seccomp HOW WAY [PROGRAM…]: puts itself under a filter of seccomp, by prctl or
  * by the system call as such, that kills it for any system call which only its
  * recorder would make, and then allocates at once:
  *   thread   in a thread that it starts
