@@ -81,6 +81,9 @@ rustc              rustc           rust             rust        rust
 gdc                gdc             gcc-gdc          gcc-d       gcc-gdc
 dwz                dwz             dwz              dwz         dwz
 musl-gcc           musl-tools      musl-gcc         musl        -
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc -
+/usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross - - -
+qemu-aarch64       qemu-user       qemu-user        qemu-user   qemu-aarch64
 strace             strace          strace           strace      strace
 tmux               tmux            tmux             tmux        tmux
 script             bsdutils        util-linux       util-linux  util-linux-misc
