@@ -16,6 +16,13 @@
 
 #define HEADERS_MAX 64
 
+/* heaptrack_api.h's table, in C and in C++. */
+static const struct ht_entry_point tables[] = {
+    {.name = "heaptrack_api", .variable = 1},
+    {.name = "_ZL13heaptrack_api", .variable = 1},
+};
+#define TABLE_SIZE 24
+
 /* What the file of an object has in .symtab; the first is the executable. */
 static void
 look_in_file(pid_t pid, const struct ht_linked *o, bool executable,
@@ -29,8 +36,8 @@ look_in_file(pid_t pid, const struct ht_linked *o, bool executable,
 	if (executable)
 		snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	else
-		snprintf(path, sizeof path, "/proc/%d/root%s%s", (int)pid,
-		    *o->name == '/' ? "" : "/", o->name);
+		snprintf(path, sizeof path, "/proc/%d/%s/%s", (int)pid,
+		    *o->name == '/' ? "root" : "cwd", o->name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1)
 		return;
@@ -88,7 +95,7 @@ look_at(struct ht_foreigners *f, const struct ht_linkmap *m,
     unsigned n)
 {
 	const struct ht_linked *o = &m->object[object];
-	struct ht_defined in_file[HT_POINTS_MAX] = {{0}};
+	struct ht_defined in_file[HT_POINTS_MAX + HT_LEN(tables)] = {{0}};
 	bool has[HT_ENTRY_FAMILIES] = {false};
 	struct ht_area module;
 	struct ht_symbol s;
@@ -96,7 +103,13 @@ look_at(struct ht_foreigners *f, const struct ht_linkmap *m,
 	if (ht_linkmap_find_in(m, r, object, "__libc_start_main", &s))
 		return; /* the libc has hooks already */
 	module = extent(m, r, o, object == 0);
-	look_in_file(r->pid, o, object == 0, points, n, in_file);
+	look_in_file(r->pid, o, object == 0, points,
+	    n + (unsigned)HT_LEN(tables), in_file);
+	for (unsigned i = n; i < n + HT_LEN(tables); i++)
+		if (in_file[i].value && in_file[i].size == TABLE_SIZE) {
+			HT_GROW(f->table, f->tables_cap, f->tables + 1);
+			f->table[f->tables++] = o->bias + in_file[i].value;
+		}
 	for (unsigned i = 0; i < n; i++) {
 		const struct ht_entry_point *p = &points[i];
 		bool first = p->family != HT_ENTRY_OPERATORS &&
@@ -122,7 +135,7 @@ ht_foreign_find(struct ht_foreigners *f, const struct ht_linkmap *m,
 	const struct ht_head *h = ht_image_head(image);
 	const struct ht_entry_point *there =
 	    (const void *)(image->memory + (h->entry_points - image->base));
-	struct ht_entry_point points[HT_POINTS_MAX];
+	struct ht_entry_point points[HT_POINTS_MAX + HT_LEN(tables)];
 	unsigned n = 0;
 
 	for (; there[n].name; n++) {
@@ -130,6 +143,7 @@ ht_foreign_find(struct ht_foreigners *f, const struct ht_linkmap *m,
 		points[n].name =
 		    image->memory + ((uintptr_t)there[n].name - image->base);
 	}
+	memcpy(&points[n], tables, sizeof tables);
 	for (size_t i = 0; i < m->objects; i++)
 		if (m->object[i].bias != ht_linkmap_aux(m, AT_BASE) &&
 		    !strstr(m->object[i].name, "libht-preload.so"))
@@ -150,5 +164,6 @@ void
 ht_foreign_release(struct ht_foreigners *f)
 {
 	free(f->entry);
+	free(f->table);
 	*f = (struct ht_foreigners){0};
 }

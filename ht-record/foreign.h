@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The allocators of another process, beside its libc: what is to be hooked of
- * them. Which these are, and why, is told in preload/allocators.h. */
+/*
+ * The allocators of another process, beside its libc: what is to be hooked of
+ * them. Which these are, and why, is told in preload/allocators.h.
+ *
+ * And the pools that heaptrack_api.h annotates, where it is told to look its
+ * functions up by dlsym: it does so once, so the table in which it notes them
+ * is found by its name.
+ */
 #ifndef HT_FOREIGN_H
 #define HT_FOREIGN_H
 
@@ -17,6 +23,8 @@ struct ht_foreign {
 struct ht_foreigners {
 	struct ht_foreign *entry;
 	size_t entries, cap;
+	uint64_t *table; /* addresses: struct heaptrack_api_t of modules */
+	size_t tables, tables_cap;
 };
 
 /* Finds them, while the process runs. */

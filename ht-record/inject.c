@@ -649,6 +649,26 @@ will_return_between(struct work *w, struct ht_wanted *wanted)
 	return false;
 }
 
+/* Where heaptrack_api.h found nobody, or the image when it was asleep. */
+static void
+fill_tables(struct work *w)
+{
+	const struct ht_head *h = &w->t.head;
+	uint64_t is[HT_LEN(h->heaptrack)];
+
+	for (size_t k = 0; k < w->foreign.tables; k++) {
+		bool free = ht_remote_read(&w->t.remote, w->foreign.table[k],
+				is, sizeof is) == 0;
+
+		for (size_t i = 0; i < HT_LEN(is); i++)
+			free &=
+			    !is[i] || is[i] - h->image.start < h->image.size;
+		if (free)
+			ht_remote_write(&w->t.remote, w->foreign.table[k],
+			    h->heaptrack, sizeof h->heaptrack);
+	}
+}
+
 /* Puts the jumps in place, all threads being stopped. False, and not *failed:
  * that cannot be done now. */
 static bool
@@ -708,6 +728,8 @@ patch(struct work *w, bool *failed)
 	if (!*failed)
 		*failed = ht_remote_write(
 			      &w->t.remote, h->live, &on, sizeof on) == -1;
+	if (!*failed)
+		fill_tables(w);
 	if (*failed) {
 		ht_error_errno(w->t.err,
 		    "cannot write to the code of process %d",
@@ -1029,6 +1051,7 @@ inject_later(struct work *w)
 	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->first = w->patches;
 	plan_foreign(w);
+	fill_tables(w);
 	if (w->patches > w->first &&
 	    (map_more(w) == -1 || write_near(w) == -1 ||
 		patch_when_possible(w) == -1))

@@ -426,6 +426,7 @@ struct ht_entry_point {
 	uint8_t throws; /* so many arguments, when it throws rather than return
 			 * NULL; what follows it in the table does not throw,
 			 * and takes a reference behind them */
+	uint8_t variable; /* it is not a function */
 };
 
 enum ht_entry_op {
@@ -486,6 +487,7 @@ struct ht_head {
 	 * ht_entry_point, to a name of NULL; one of struct ht_entry, as many
 	 * as patches; and where calls are to go, r11 being such an entry. */
 	uint64_t entry_points, entries, entry_hook;
+	uint64_t heaptrack[3]; /* malloc, free, realloc of heaptrack_api.h */
 	struct ht_patch patch[HT_PATCHES_MAX];
 	struct ht_area image, ring, arena; /* in: mapped memory */
 	struct ht_area near[HT_NEAR_MAX];  /* in: of moved instructions */

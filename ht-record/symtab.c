@@ -48,10 +48,13 @@ may_be_wanted(const struct search *s, const char *name)
 static void
 note(const struct search *s, const char *name, const ElfW(Sym) * sym)
 {
+	unsigned type = ELF64_ST_TYPE(sym->st_info);
+
 	for (unsigned i = 0; i < s->n; i++)
-		if (!strcmp(s->points[i].name, name))
-			s->found[i] = (struct ht_defined){sym->st_value,
-			    sym->st_size, ELF64_ST_TYPE(sym->st_info)};
+		if (s->points[i].variable == (type == STT_OBJECT) &&
+		    !strcmp(s->points[i].name, name))
+			s->found[i] = (struct ht_defined){
+			    sym->st_value, sym->st_size, type};
 }
 
 static void
@@ -67,7 +70,8 @@ search_table(const struct search *s, const struct file *f,
 	for (size_t n = table->sh_size / sizeof *sym; n > 0; n--, sym++) {
 		unsigned type = ELF64_ST_TYPE(sym->st_info);
 
-		if ((type == STT_FUNC || type == STT_NOTYPE) &&
+		if ((type == STT_FUNC || type == STT_NOTYPE ||
+			type == STT_OBJECT) &&
 		    sym->st_shndx != SHN_UNDEF && sym->st_value &&
 		    sym->st_name < size &&
 		    may_be_wanted(s, text + sym->st_name))

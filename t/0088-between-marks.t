@@ -92,7 +92,7 @@ unset HT_VERIFY
 # 1,000 blocks in a static pool, 500 of them reallocated, all but one freed.
 pooled() {
 	perl "$T/prog/replay.pl" --functions t.sym |
-	    awk -F '\t' '$2 == "pooled" { print $3, $4, $5 }'
+	    awk -F '\t' '$2 ~ /^pooled(\(int\))?$/ { print $3, $4, $5 }'
 }
 want='1500 1499 70000'
 record "$PROG/usespool" "$PROG/heaptracked"
@@ -110,6 +110,24 @@ for how in -Wl,-z,lazy -Wl,-z,now -fno-plt; do
 	attached "$PROG/usespool" ./how.so wait
 	symbolize t.ht
 	is "$(pooled)" "$want" "its weak symbols, $how: attached"
+done
+# It looks its functions up before anybody has attached, and once only.
+for x in c c++; do
+	gcc -DHEAPTRACK_API_DLSYM -shared -fPIC -O1 -g -w -x $x \
+	    -o how.so - -ldl <<END
+#include "$T/prog/heaptracked.c"
+#ifdef __cplusplus
+extern "C" void started(void) __attribute__((constructor));
+#else
+void started(void) __attribute__((constructor));
+#endif
+void started(void) { pooled(1); }
+END
+	name=pooled
+	[ $x = c ] || name=_Z6pooledi
+	attached "$PROG/usespool" ./how.so wait $name
+	symbolize t.ht
+	is "$(pooled)" "$want" "by dlsym, $x: attached"
 done
 
 done_testing

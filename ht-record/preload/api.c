@@ -100,7 +100,7 @@ extern void ht_api_join(struct ht_api *);
 HT_EXPORT void
 ht_api_join(struct ht_api *api)
 {
-	if (atomic_load(&ht_live->on) == HT_ON)
+	if (ht_is_on())
 		set(api);
 }
 #endif

@@ -249,6 +249,9 @@ extern void *memalign(size_t, size_t);
 extern void *valloc(size_t);
 extern void *pvalloc(size_t);
 extern void *reallocarray(void *, size_t, size_t);
+extern void heaptrack_malloc(void *, size_t);
+extern void heaptrack_free(void *);
+extern void heaptrack_realloc(void *, size_t, void *);
 
 static struct ht_entry entries[HT_PATCHES_MAX];
 
@@ -261,6 +264,8 @@ struct ht_head ht_head = {
     .entry_points = (uint64_t)ht_entry_points,
     .entries = (uint64_t)entries,
     .entry_hook = (uint64_t)ht_entry_hook,
+    .heaptrack = {(uint64_t)heaptrack_malloc, (uint64_t)heaptrack_free,
+	(uint64_t)heaptrack_realloc},
     .label = "ht-attach",
     .ring_name = "ht-ring",
     .hook =

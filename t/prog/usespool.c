@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * usespool LIBRARY [wait]: calls the library's pooled(1000); with `wait` after
- * a line on stdin, and again after another. Allocates nothing in between.
+ * usespool LIBRARY [wait [NAME]]: calls the library's pooled(1000); with `wait`
+ * after a line on stdin, and again after another. Allocates nothing in between.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ main(int argc, char **argv)
 
 	if (!library)
 		return 1;
-	pooled = (void (*)(int))dlsym(library, "pooled");
+	pooled = (void (*)(int))dlsym(library, argc > 3 ? argv[3] : "pooled");
 	if (argc > 2) {
 		write(1, "ready\n", 6);
 		read(0, &line, 1);
