@@ -61,7 +61,7 @@ leak(struct ht_prof *p, const char *name, size_t len)
 
 	fn.function = ht_prof_text(p, name, len);
 	row = ht_prof_row(
-	    p, ht_prof_stack(p, 0, ht_prof_frame(p, f, &fn)), len, 0, 0);
+	    p, ht_prof_stack(p, 0, ht_prof_frame(p, f, &fn)), len, 0, 0, 0);
 	p->row[row - 1].allocs++;
 	p->row[row - 1].leaked++;
 }
