@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seccomp HOW WAY [PROGRAM…]: puts itself under a filter of seccomp, by prctl or
- * by the system call as such, that kills it for any system call which only its
+ * seccomp HOW WAY [PROGRAM…]: puts itself under a filter, by prctl or by the
+ * system call as such, that kills it for any system call which only its
  * recorder would make, and then allocates at once:
+ *
  *   thread   in a thread that it starts
  *   fork     in a child
  *   exec     as another program
  *   spawn    in a child that executes another program
+ *
  * Says how the child ended.
  */
 /* LINK: -fno-builtin -fno-optimize-sibling-calls */
