@@ -86,6 +86,7 @@ for ms in 0.03 0.1 0.2 0.4; do
 	    echo \$? >on.$ms" 2>k.err &
 	pid=$!
 	background $pid
+	wait_for 20 "[ -e got.$ms ]"
 	sleep $ms
 	kill -KILL $pid 2>/dev/null # it may have ended
 	wait $pid 2>/dev/null
