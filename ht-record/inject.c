@@ -179,11 +179,13 @@ find_functions(struct work *w)
 static int
 plan(struct work *w)
 {
+	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
-		if (w->symbol[i].at &&
+		if (w->symbol[i].at && !hook[i].only_called &&
 		    !is_patched_already(w, w->symbol[i].at) &&
 		    plan_patch(w, i, &w->symbol[i]) == -1)
 			return -1;
@@ -346,6 +348,13 @@ write_near(struct work *w)
 
 	for (unsigned i = 0; i < HT_NEAR_MAX && h->near[i].size; i++)
 		name_memory(w, h->near[i].start, h->near[i].size);
+	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
+		if (h->hook[i].only_called && w->symbol[i].at &&
+		    ht_remote_write(&w->t.remote, h->hook[i].real,
+			&w->symbol[i].at, sizeof w->symbol[i].at) == -1)
+			return ht_error_errno(w->t.err,
+			    "cannot write to the memory of process %d",
+			    (int)w->t.remote.pid);
 	for (unsigned i = 0; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
 		const struct ht_hook *hook = &h->hook[w->hook[i]];

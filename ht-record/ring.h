@@ -39,9 +39,9 @@
  *
  * A size or a pointer too large for its field travels in the stack: the stack
  * is then a qualifier node (below) that names the high bits and whose parent
- * is the stack meant. So does the kind of an allocation that is not the heap's:
- * its node is the innermost qualifier. In a record that has no stack, as of a
- * free, it is a child of the root.
+ * is the stack meant. So does what the allocator made usable, and the kind of
+ * an allocation that is not the heap's: its node is the innermost qualifier. In
+ * a record that has no stack, as of a free, it is a child of the root.
  */
 struct ht_rec {
 	uint64_t w0, w1;
@@ -160,6 +160,7 @@ struct ht_frame {
 #define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
 #define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
 #define HT_Q_KIND      0xfffffffcu /* pc: of the allocation, HT_KIND_* */
+#define HT_Q_USABLE    0xfffffffbu /* pc: bytes of the block that can be used */
 
 /* Kinds of allocations. Blocks of different kinds may be at one address: a pool
  * has its memory from the heap. Those from HT_KIND_NAMED on are pools with a
@@ -269,6 +270,7 @@ enum {
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
+	HT_RING_USABLE = 32,   /* ask for the usable size of each block */
 };
 
 /* control */
@@ -308,6 +310,7 @@ struct ht_hook {
 	char name[24];
 	uint64_t hook; /* where calls are to go */
 	uint64_t real; /* address of the word that says what it calls; or 0 */
+	uint64_t only_called; /* 1: by us, and it has no hook */
 };
 
 /* A jump over the entry of a function. */

@@ -241,20 +241,19 @@ class_key(const struct ht_rec *rec, uint32_t thread)
 static __attribute__((noinline)) uint32_t
 new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
+	struct ht_carried c = {.size = ht_rec_size(rec)};
+	uint32_t stack =
+	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &c);
 	struct ht_class_info info = {
-	    .size = ht_rec_size(rec),
-	    .high =
-		(uint16_t)(ht_names_high_bits(&t->names, ht_rec_stack(rec)) >>
-			   HT_PTR_BITS),
+	    .size = c.size,
+	    .high = (uint16_t)(c.high >> HT_PTR_BITS),
 	    .thread = (uint16_t)thread,
 	    .kind = (uint16_t)ht_names_kind(&t->names, ht_rec_stack(rec)),
 	};
-	uint32_t stack =
-	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &info.size);
 	bool plain = info.size == ht_rec_size(rec) && info.high == 0 &&
 		     info.kind == HT_KIND_HEAP;
 
-	ht_evwrite_class(t->out, info.size, stack, thread, 0);
+	ht_evwrite_class(t->out, info.size, stack, thread, c.usable);
 	return ht_classes_add(
 	    &t->classes, class_key(rec, thread), plain, &info);
 }

@@ -23,6 +23,9 @@ static const struct layout layouts[COSTS] = {
     [COST_LIFETIME] = {"MOST MEMORY OVER TIME", "bytes\xc2\xb7s", "mean age",
 	UNIT_BYTE_MS, UNIT_MS, false,
 	"no block that was freed is known to have lived for a clock tick"},
+    [COST_ROUNDING] = {"MOST LOST TO ROUNDING AT THE PEAK", "rounding",
+	"of peak", UNIT_BYTES, UNIT_BYTES, true,
+	"nothing was rounded up, or usable sizes were not recorded"},
 };
 /* Of a part of the run, what is leaked is what was alive at its end. */
 static const struct layout alive = {"ALIVE AT THE END OF THE WINDOW", "bytes",
@@ -68,6 +71,7 @@ other_of(enum cost sort, const struct costs *c)
 {
 	switch (sort) {
 	case COST_CALLS:
+	case COST_ROUNDING:
 		return amount_of(COST_PEAK, c);
 	case COST_LEAKED:
 		return amount_between(
@@ -108,8 +112,9 @@ percent_text(const struct columns *c, const struct line *line)
 	const struct costs *whole =
 	    c->l->of_other && !c->tree ? &line->costs : &c->r->total;
 	const struct ht_sum *sum = c->r->base ? &whole->base : &whole->sum;
-	uint64_t n =
-	    c->l->of_other && !c->tree ? sum->allocs : cost_of(c->sort, sum);
+	uint64_t n = !c->l->of_other || c->tree ? cost_of(c->sort, sum)
+		     : c->sort == COST_ROUNDING ? sum->peak
+						: sum->allocs;
 
 	return amount_percent(
 	    amount_of(c->sort, &line->costs), n, c->r->base != NULL);

@@ -5,8 +5,8 @@
 
 #include "ht-top/costs.h"
 
-const char *const cost_names[] = {
-    "peak", "calls", "temporary", "leaked", "total", "lifetime", NULL};
+const char *const cost_names[] = {"peak", "calls", "temporary", "leaked",
+    "total", "lifetime", "rounding", NULL};
 
 static const struct {
 	const char *name;
@@ -22,6 +22,8 @@ static const struct {
     {"lifetime", offsetof(struct ht_sum, held)},
     {"age", offsetof(struct ht_sum, age)},
     {"freed_by_others", offsetof(struct ht_sum, others)},
+    {"rounding", offsetof(struct ht_sum, rounding)},
+    {"rounding_leaked", offsetof(struct ht_sum, rounding_leaked)},
 };
 const size_t field_count = HT_LEN(fields);
 
@@ -57,6 +59,8 @@ cost_of(enum cost cost, const struct ht_sum *sum)
 		return sum->bytes;
 	case COST_LIFETIME:
 		return sum->held;
+	case COST_ROUNDING:
+		return sum->rounding;
 	case COSTS:
 		break;
 	}

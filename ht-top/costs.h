@@ -19,6 +19,7 @@ enum cost {
 	COST_LEAKED,
 	COST_TOTAL,
 	COST_LIFETIME, /* bytes times ms, of freed blocks */
+	COST_ROUNDING, /* bytes usable, but not asked for, at the peak */
 	COSTS
 };
 extern const char *const cost_names[]; /* for ht_opt_choice */
@@ -49,6 +50,8 @@ struct ht_fmt amount_percent(struct amount a, uint64_t whole, bool sign);
 /* All that is known of a row, for other programs: ht-top(1) lists the fields,
  * whose names and order stay. */
 extern const size_t field_count;
+/* So many are always there; those after them only where they are recorded. */
+#define FIELDS_ALWAYS 10
 const char *field_name(size_t i);
 struct amount field_of(size_t i, const struct costs *c);
 

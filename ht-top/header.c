@@ -291,6 +291,37 @@ put_numbers_of(const struct report *r, const struct ht_prof *p)
 	ht_out_char(r->out, '\n');
 }
 
+bool
+has_rounding(const struct report *r)
+{
+	const struct ht_sum *s = &r->later->sum,
+			    *b = r->base ? &r->base->sum : s;
+
+	return s->rounding || s->rounding_leaked || b->rounding ||
+	       b->rounding_leaked;
+}
+
+/* What it costs that allocators round up. */
+static void
+put_rounding(const struct report *r)
+{
+	const struct ht_sum *s = &r->later->sum;
+	size_t column = 0;
+	char item[160];
+
+	snprintf(item, sizeof item, "rounding up costs %s%s%s%s%s",
+	    ht_fmt_bytes(s->rounding).s,
+	    r->later->traces == 1 ? " at the peak" : " at the peaks",
+	    s->peak ? " (" : "",
+	    s->peak ? ht_fmt_percent(s->rounding, s->peak).s : "",
+	    s->peak ? " %)" : "");
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "%s at the end",
+	    ht_fmt_bytes(s->rounding_leaked).s);
+	put_item(r, &column, item);
+	ht_out_char(r->out, '\n');
+}
+
 /* The totals of the base and of the later one, and what is between them. */
 static void
 put_comparison(const struct report *r)
@@ -336,6 +367,8 @@ print_header(const struct report *r)
 		put_notices(r, r->base);
 	} else {
 		put_numbers_of(r, r->later);
+		if (has_rounding(r))
+			put_rounding(r);
 	}
 	put_notices(r, r->later);
 	put_window(r);
@@ -368,6 +401,8 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_rss", p->peak_rss},
 	    {"lost", p->lost},
+	    {"rounding", p->sum.rounding},
+	    {"rounding_leaked", p->sum.rounding_leaked},
 	};
 
 	if (i >= HT_LEN(field))
@@ -388,6 +423,8 @@ print_totals(const struct report *r)
 
 		if (r->base)
 			total_field(r->base, i, &base);
+		if (i >= TOTALS_ALWAYS && !v && !base)
+			continue;
 		a = amount_between(base, v);
 		ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n", name,
 		    a.minus ? "-" : "", a.n);

@@ -239,4 +239,6 @@ ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 	ht_plus(&sum->others, more->others);
 	ht_plus(&sum->age, more->age);
 	ht_plus(&sum->held, more->held);
+	ht_plus(&sum->rounding, more->rounding);
+	ht_plus(&sum->rounding_leaked, more->rounding_leaked);
 }

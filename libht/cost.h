@@ -198,6 +198,9 @@ struct ht_sum {
 	/* How long blocks that were freed had lived, in block times ms and in
 	 * byte times ms: of each age the least of its power of two (hist.h). */
 	uint64_t age, held;
+	/* What was usable beyond the bytes asked for, of the blocks at the peak
+	 * and of those leaked; 0 where that is not recorded. */
+	uint64_t rounding, rounding_leaked;
 };
 
 void ht_sum_add(struct ht_sum *sum, const struct ht_sum *more);

@@ -161,6 +161,8 @@ ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more)
 	ht_plus(&to->leaked, more->leaked);
 	ht_plus(&to->peak, more->peak);
 	ht_plus(&to->others, more->others);
+	ht_plus(&to->rounding, more->rounding);
+	ht_plus(&to->rounding_leaked, more->rounding_leaked);
 	ht_hist_merge(&to->life, &more->life);
 }
 
@@ -192,6 +194,8 @@ ht_row_sum(const struct ht_prof_row *row)
 	    .others = row->others,
 	    .age = age,
 	    .held = ht_times(age, row->size),
+	    .rounding = row->rounding,
+	    .rounding_leaked = row->rounding_leaked,
 	};
 }
 
@@ -543,6 +547,11 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 		if (c->allocs == 0 && c->peak == 0)
 			continue;
 		merge_life(m, &more, k, i, c);
+		if (c->usable > c->size) {
+			more.rounding = ht_times(c->peak, c->usable - c->size);
+			more.rounding_leaked =
+			    ht_times(c->live, c->usable - c->size);
+		}
 		if (c->other)
 			merge_kind(m, k, c);
 		id = ht_merge_row(m, i);

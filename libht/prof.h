@@ -30,7 +30,8 @@ struct ht_prof_row {
 	uint32_t kind;	 /* a text, of `#K`; 0: the heap */
 	uint64_t size;
 	uint64_t allocs, temporary, leaked, peak;
-	uint64_t others; /* frees by another thread */
+	uint64_t others;		    /* frees by another thread */
+	uint64_t rounding, rounding_leaked; /* bytes: struct ht_sum */
 	/* Ages at the free, ms. Of heaptrack's files they are not known: those
 	 * frees are not in it. */
 	struct ht_hist life;

@@ -375,7 +375,8 @@ get_costs(struct cursor *c, struct ht_prof_row *row)
 		char letter;
 		uint64_t *to;
 	} cost[] = {{'t', &row->temporary}, {'l', &row->leaked},
-	    {'p', &row->peak}, {'w', &row->others}};
+	    {'p', &row->peak}, {'w', &row->others}, {'r', &row->rounding},
+	    {'R', &row->rounding_leaked}};
 	size_t i = 0;
 
 	while (c->p != c->end) {

@@ -434,6 +434,8 @@ put_row(struct writer *w, const struct ht_prof_row *row)
 	put_more(out, 'l', row->leaked);
 	put_more(out, 'p', row->peak);
 	put_more(out, 'w', row->others);
+	put_more(out, 'r', row->rounding);
+	put_more(out, 'R', row->rounding_leaked);
 	for (i = 0; i < HT_HIST_BUCKETS; i++) {
 		uint64_t n = ht_hist_get(&row->life, i);
 

@@ -229,7 +229,7 @@ __asm__(".text\n"
 
 #define HOOK(f)                                                                \
 	{                                                                      \
-#f, (uint64_t)f, (uint64_t)&ht_real.f                          \
+#f, (uint64_t)f, (uint64_t)&ht_real.f, 0                       \
 	}
 
 extern void *memalign(size_t, size_t);
@@ -258,6 +258,7 @@ struct ht_head ht_head = {
 	    HOOK(pvalloc),
 	    HOOK(dlclose),
 	    HOOK(prctl),
-	    {"reallocarray", (uint64_t)reallocarray, 0},
+	    {"reallocarray", (uint64_t)reallocarray, 0, 0},
+	    {"malloc_usable_size", 0, (uint64_t)&ht_real.malloc_usable_size, 1},
 	},
 };

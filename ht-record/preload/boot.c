@@ -89,6 +89,7 @@ ht_boot_real(void)
 	NEXT(aligned_alloc);
 	NEXT(memalign);
 	NEXT(valloc);
+	NEXT(malloc_usable_size);
 	NEXT(dlclose);
 	NEXT(prctl);
 	/* Either may be asked for what it has, no more: dlerror would tell. */

@@ -118,6 +118,20 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
+/* The same where the common case does not apply: the stack is not to be had
+ * that way, or more is asked for. */
+static __attribute__((noinline)) void
+record_slow(struct ht_thread *t, const struct ht_context *from,
+    enum ht_rec_kind kind, const void *p, size_t size)
+{
+	uint32_t stack = ht_capture_whole(t, from);
+
+	if (ht_ring->flags & HT_RING_USABLE && ht_real.malloc_usable_size)
+		stack = ht_publish_usable(
+		    stack, ht_real.malloc_usable_size((void *)p));
+	ht_publish(t, kind, (uintptr_t)p, size, stack);
+}
+
 static inline __attribute__((always_inline)) void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
     const void *p, size_t size)
@@ -128,8 +142,9 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 	if (likely(ht_capture_plain))
 		stack = ht_prefix_capture(t, &from);
 	if (unlikely(!stack))
-		stack = ht_capture_whole(t, &from);
-	ht_publish(t, kind, (uintptr_t)p, size, stack);
+		record_slow(t, &from, kind, p, size);
+	else
+		ht_publish(t, kind, (uintptr_t)p, size, stack);
 }
 
 static inline __attribute__((always_inline)) void

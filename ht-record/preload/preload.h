@@ -115,6 +115,7 @@ struct ht_real {
 	void *(*memalign)(size_t, size_t);
 	void *(*valloc)(size_t);
 	void *(*pvalloc)(size_t);
+	size_t (*malloc_usable_size)(void *);
 	int (*dlclose)(void *);
 	int (*prctl)(int, ...);
 	void (*exit)(int); /* this and the next: musl's only, for cfi.c */
