@@ -21,6 +21,7 @@ static const char usage[] =
     "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
     "                 [--addresses] [--lossy] [--unwind NAME]\n"
     "                 [--delay TIME] [--follow] [--usable]\n"
+    "                 [--mmap]\n"
     "                 PROGRAM [ARG...]\n"
     "       ht-record -p PID [--duration TIME] [OPTION...]\n"
     "\n"
@@ -41,6 +42,7 @@ static const char usage[] =
     "      --addresses     write the address of each block\n"
     "      --lossy         drop events rather than let the program wait\n"
     "      --usable        record how much of each block can be used\n"
+    "      --mmap          record maps of memory, too: mmap, brk and the like\n"
     "      --unwind NAME   how stacks are captured: rules or libunwind\n"
     "  -h, --help          this text\n"
     "  -V, --version       versions of the tool and of the format\n"
@@ -95,7 +97,8 @@ parse(struct options *o, int argc, char *argv[])
 		DURATION,
 		DELAY,
 		FOLLOW,
-		USABLE
+		USABLE,
+		MMAP
 	};
 	static const struct ht_opt table[] = {
 	    {"output", 'o', true},
@@ -110,6 +113,7 @@ parse(struct options *o, int argc, char *argv[])
 	    {"lossy", LOSSY, false},
 	    {"unwind", UNWIND, true},
 	    {"usable", USABLE, false},
+	    {"mmap", MMAP, false},
 	    {NULL, 0, false},
 	};
 	static const char *const unwinders[] = {"rules", "libunwind", NULL};
@@ -148,6 +152,8 @@ parse(struct options *o, int argc, char *argv[])
 			o->job.ring.flags |= HT_RING_LOSSY;
 		else if (c == USABLE)
 			o->job.ring.flags |= HT_RING_USABLE;
+		else if (c == MMAP)
+			o->job.ring.flags |= HT_RING_MAPS;
 		else if (c == UNWIND && ht_opt_choice(&opts, unwinders) == 1)
 			o->job.ring.flags |= HT_RING_LIBUNWIND;
 	}

@@ -180,12 +180,14 @@ static int
 plan(struct work *w)
 {
 	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	uint32_t flags = w->options->flags;
 
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
 		if (w->symbol[i].at && !hook[i].only_called &&
+		    (!hook[i].only_with || flags & hook[i].only_with) &&
 		    !is_patched_already(w, w->symbol[i].at) &&
 		    plan_patch(w, i, &w->symbol[i]) == -1)
 			return -1;

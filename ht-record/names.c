@@ -244,6 +244,12 @@ kind_at(const struct ht_names *n, uint32_t node)
 		   : HT_KIND_HEAP;
 }
 
+void
+ht_names_carried(const struct ht_names *n, uint32_t node, struct ht_carried *c)
+{
+	strip(n, node, c);
+}
+
 uint32_t
 ht_names_kind(const struct ht_names *n, uint32_t node)
 {

@@ -55,6 +55,10 @@ uint32_t ht_names_stack(struct ht_names *n, struct ht_out *out, uint32_t node,
 /* The bits of an address above HT_PTR_BITS that the node carries, in place. */
 uint64_t ht_names_high_bits(const struct ht_names *n, uint32_t node);
 
+/* What the node carries. */
+void ht_names_carried(
+    const struct ht_names *n, uint32_t node, struct ht_carried *c);
+
 /* The kind of allocations that the node says, HT_KIND_HEAP where it says
  * none. */
 uint32_t ht_names_kind(const struct ht_names *n, uint32_t node);

@@ -162,7 +162,13 @@ struct ht_frame {
 #define HT_Q_KIND      0xfffffffcu /* pc: of the allocation, HT_KIND_* */
 #define HT_Q_USABLE    0xfffffffbu /* pc: bytes of the block that can be used */
 
-/* Kinds of allocations. Blocks of different kinds may be at one address: a pool
+/*
+ * Maps (HT_KIND_MMAP, HT_KIND_BRK) are extents rather than blocks: an intent,
+ * HT_REC_REALLOC, has a size, too, and says that there is nothing any more in
+ * this part of the address space; the result may be of size 0, when nothing is
+ * put there instead.
+ *
+ * Kinds of allocations. Blocks of different kinds may be at one address: a pool
  * has its memory from the heap. Those from HT_KIND_NAMED on are pools with a
  * name; once all numbers are taken, pools share the last. */
 #define HT_KIND_HEAP  0
@@ -271,6 +277,7 @@ enum {
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
 	HT_RING_USABLE = 32,   /* ask for the usable size of each block */
+	HT_RING_MAPS = 64,     /* record mmap and brk */
 };
 
 /* control */
@@ -299,7 +306,7 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
  * of this. What begins with "in:" the recorder writes before `start` is run.
  */
 #define HT_HEAD_MAGIC  0x3164616568746800u /* "\0hthead1" */
-#define HT_HOOKS_MAX   16
+#define HT_HOOKS_MAX   24
 #define HT_PATCHES_MAX HT_HOOKS_MAX
 #define HT_MOVED_MAX   64 /* bytes that moved instructions take */
 #define HT_NEAR_MAX    4
@@ -310,7 +317,8 @@ struct ht_hook {
 	char name[24];
 	uint64_t hook; /* where calls are to go */
 	uint64_t real; /* address of the word that says what it calls; or 0 */
-	uint64_t only_called; /* 1: by us, and it has no hook */
+	uint32_t only_called; /* 1: by us, and it has no hook */
+	uint32_t only_with;   /* HT_RING_*: hooked if that is set; 0: always */
 };
 
 /* A jump over the entry of a function. */

@@ -56,11 +56,19 @@ put_ink(const struct report *r, enum ink ink, const char *text)
 
 /* --- numbers ------------------------------------------------------------ */
 
+/* What is left of a map that was unmapped in part may be more blocks than were
+ * ever allocated. */
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 static struct amount
 mean_age(const struct costs *c)
 {
-	uint64_t freed = c->sum.allocs - c->sum.leaked_blocks;
-	uint64_t before = c->base.allocs - c->base.leaked_blocks;
+	uint64_t freed = less(c->sum.allocs, c->sum.leaked_blocks);
+	uint64_t before = less(c->base.allocs, c->base.leaked_blocks);
 
 	return amount_between(
 	    before ? c->base.age / before : 0, freed ? c->sum.age / freed : 0);

@@ -301,6 +301,36 @@ has_rounding(const struct report *r)
 	       b->rounding_leaked;
 }
 
+/* The resident set in three: what is live of the heap may not all have been
+ * touched, so it is at most what maps leave. */
+static struct ht_explained
+explained(const struct ht_prof *p, uint64_t *rest)
+{
+	struct ht_explained e = p->explained;
+
+	e.heap = e.heap < e.rss - e.maps ? e.heap : e.rss - e.maps;
+	*rest = e.rss - e.maps - e.heap;
+	return e;
+}
+
+static void
+put_explained(const struct report *r)
+{
+	uint64_t rest;
+	struct ht_explained e = explained(r->later, &rest);
+	size_t column = 0;
+	char item[160];
+
+	snprintf(item, sizeof item, "of %s resident the heap explains %s",
+	    ht_fmt_bytes(e.rss).s, ht_fmt_bytes(e.heap).s);
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "maps %s", ht_fmt_bytes(e.maps).s);
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "the rest %s", ht_fmt_bytes(rest).s);
+	put_item(r, &column, item);
+	ht_out_char(r->out, '\n');
+}
+
 /* What it costs that allocators round up. */
 static void
 put_rounding(const struct report *r)
@@ -367,6 +397,8 @@ print_header(const struct report *r)
 		put_notices(r, r->base);
 	} else {
 		put_numbers_of(r, r->later);
+		if (r->later->explained.rss)
+			put_explained(r);
 		if (has_rounding(r))
 			put_rounding(r);
 	}
@@ -387,6 +419,8 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 {
 	struct ht_prof_kind peak;
 	bool one = ht_prof_peak(p, &peak);
+	uint64_t rest;
+	struct ht_explained e = explained(p, &rest);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -403,6 +437,10 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"lost", p->lost},
 	    {"rounding", p->sum.rounding},
 	    {"rounding_leaked", p->sum.rounding_leaked},
+	    {"rss_explained", e.rss},
+	    {"rss_heap", e.heap},
+	    {"rss_maps", e.maps},
+	    {"rss_rest", rest},
 	};
 
 	if (i >= HT_LEN(field))

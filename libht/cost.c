@@ -5,12 +5,6 @@
 #include "libht/cost.h"
 #include "libht/mem.h"
 
-static uint64_t
-frees(const struct ht_class *c)
-{
-	return c->allocs - c->live;
-}
-
 void
 ht_cost_aged(
     struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev)
@@ -19,7 +13,7 @@ ht_cost_aged(
 
 	HT_GROW(k->life, k->nlife, (size_t)ev->cls + 1);
 	l = &k->life[ev->cls];
-	l->last_free = frees(c);
+	l->last_free = ht_class_frees(c);
 	l->last_age = ev->age;
 	l->last_other = ev->thread != 0;
 	if (ev->age)
@@ -38,7 +32,7 @@ ht_cost_unaged(
 	if (ev->cls >= k->nlife)
 		return;
 	l = &k->life[ev->cls];
-	told = l->last_free == frees(c) + 1;
+	told = l->last_free == ht_class_frees(c) + 1;
 	l->last_free = 0; /* one undoing of one free */
 	if (!told)
 		return;
@@ -86,6 +80,23 @@ ht_cost_rss(struct ht_cost *k, uint64_t bytes)
 	struct ht_bucket *b = ht_series_at(&k->series, k->ms);
 
 	b->rss = bytes > b->rss ? bytes : b->rss;
+}
+
+void
+ht_explain(struct ht_explained *to, const struct ht_explained *more)
+{
+	if (more->rss != to->rss     ? more->rss > to->rss
+	    : more->heap != to->heap ? more->heap > to->heap
+				     : more->maps > to->maps)
+		*to = *more;
+}
+
+void
+ht_cost_maps(struct ht_cost *k, uint64_t rss, uint64_t maps)
+{
+	struct ht_explained now = {rss, k->now, maps};
+
+	ht_explain(&k->explained, &now);
 }
 
 /* --- other kinds --------------------------------------------------------- */
@@ -175,6 +186,7 @@ ht_cost_restart(struct ht_cost *k, const struct ht_tables *t)
 	size_t i;
 
 	k->high = k->peak = k->now;
+	k->explained = (struct ht_explained){0};
 	k->peak_ms = k->ms;
 	k->allocs = k->temporary = k->series_allocs = k->series_temporary = 0;
 	k->epoch++;

@@ -474,7 +474,7 @@ static void
 merge_life(struct ht_merge *m, struct ht_prof_row *row, const struct ht_cost *k,
     uint32_t cls, const struct ht_class *c)
 {
-	uint64_t frees = c->allocs - c->live, aged = 0;
+	uint64_t frees = ht_class_frees(c), aged = 0;
 
 	if (cls < k->nlife) {
 		ht_plus(&row->others, k->life[cls].others);
@@ -521,6 +521,7 @@ merge_header(struct ht_merge *m, const struct ht_cost *k)
 	raise_to(&p->longest_ms, t->ms);
 	raise_to(&p->peak_rss, ht_times(t->peak_rss, t->page_size));
 	raise_to(&p->own_rss, ht_times(t->own_rss, t->page_size));
+	ht_explain(&p->explained, &k->explained);
 	ht_plus(&p->lost, t->lost);
 	ht_plus(&p->unseen, t->unseen);
 	ht_plus(&p->missed, t->missed);
@@ -544,7 +545,8 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 		struct ht_sum sum;
 		uint32_t id;
 
-		if (c->allocs == 0 && c->peak == 0)
+		if (c->allocs == 0 && c->peak == 0 && c->live == 0 &&
+		    ht_class_frees(c) == 0)
 			continue;
 		merge_life(m, &more, k, i, c);
 		if (c->usable > c->size) {
@@ -678,6 +680,7 @@ add_header(struct ht_prof *p, const struct ht_prof *more)
 	raise_to(&p->longest_ms, more->longest_ms);
 	raise_to(&p->peak_rss, more->peak_rss);
 	raise_to(&p->own_rss, more->own_rss);
+	ht_explain(&p->explained, &more->explained);
 	ht_plus(&p->lost, more->lost);
 	ht_plus(&p->unseen, more->unseen);
 	ht_plus(&p->missed, more->missed);

@@ -77,6 +77,7 @@ struct ht_prof {
 					  * largest; of two that have it, the
 					  * first moment */
 	uint64_t peak_rss, own_rss;	 /* bytes, the largest */
+	struct ht_explained explained;	 /* of the largest it is known of */
 	uint64_t lost, unseen, missed;
 	uint64_t first_start, last_start; /* s since 1970; 0 not known */
 	bool overflow;

@@ -164,7 +164,7 @@ join(const struct ht_context *from, int tid)
 	/* If this is the thread that forked, nobody is left who could be using
 	 * the old one. */
 	if (tid == ht_pid)
-		munmap(old, old->size);
+		ht_own_munmap(old, old->size);
 	atomic_store(&ht_live->on, HT_ON);
 	ht_threads_announce();
 	atomic_store(&r->ready, 1);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -411,6 +412,209 @@ prctl(int option, ...)
 	if (option == PR_SET_SECCOMP && enter(HERE()))
 		atomic_fetch_or(&ht_ring->control, HT_CTL_NO_CALLS);
 	return ht_real.prctl(option, arg[0], arg[1], arg[2], arg[3]);
+}
+
+/* ---- maps --------------------------------------------------------------- */
+
+/*
+ * Only with --mmap, else each is the real function. What goes is published
+ * before the call, and how that went after it, since another thread may have
+ * the addresses before the call has returned.
+ */
+
+static inline struct ht_thread *
+enter_map(const uintptr_t *frame)
+{
+	return ht_ring && ht_ring->flags & HT_RING_MAPS ? enter(frame) : NULL;
+}
+
+static size_t
+whole_pages(size_t size)
+{
+	return (size + 4095) & ~(size_t)4095;
+}
+
+static void
+going(struct ht_thread *t, uint32_t kind, const void *p, size_t size)
+{
+	ht_publish_kind(t, HT_REC_REALLOC, (uintptr_t)p, size, 0, kind);
+}
+
+static void
+gone(struct ht_thread *t, uint32_t kind, const void *p, bool success)
+{
+	ht_publish_kind(t, success ? HT_REC_REALLOC_DONE : HT_REC_REALLOC_FAIL,
+	    (uintptr_t)p, 0, 0, kind);
+}
+
+static void
+mapped(struct ht_thread *t, const uintptr_t *frame, uint32_t kind,
+    enum ht_rec_kind how, const void *p, size_t size)
+{
+	struct ht_context from = caller(frame);
+
+	ht_publish_kind(
+	    t, how, (uintptr_t)p, size, ht_capture_whole(t, &from), kind);
+}
+
+static void *
+real_mmap(void *p, size_t size, int prot, int flags, int fd, off_t at)
+{
+	/* Before there is anything else. */
+	return ht_real.mmap
+		   ? ht_real.mmap(p, size, prot, flags, fd, at)
+		   : (void *)syscall(SYS_mmap, p, size, prot, flags, fd, at);
+}
+
+HT_EXPORT void *
+mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	struct ht_thread *t = enter_map(HERE());
+	bool over = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
+	struct hold before;
+	void *p;
+
+	if (likely(!t))
+		return real_mmap(at, size, prot, flags, fd, offset);
+	if (over)
+		going(t, HT_KIND_MMAP, at, whole_pages(size));
+	before = hold(t, HERE());
+	p = real_mmap(at, size, prot, flags, fd, offset);
+	let_go(t, before);
+	if (p != MAP_FAILED)
+		mapped(t, HERE(), HT_KIND_MMAP,
+		    over ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
+		    whole_pages(size));
+	else if (over)
+		gone(t, HT_KIND_MMAP, at, false);
+	return p;
+}
+
+/* off_t is off64_t on all machines that we run on. */
+#ifdef __GLIBC__
+extern __typeof__(mmap) mmap64
+    __attribute__((alias("mmap"), visibility("default")));
+#endif
+
+HT_EXPORT int
+munmap(void *p, size_t size)
+{
+	struct ht_thread *t = enter_map(HERE());
+	struct hold before;
+	int r;
+
+	if (unlikely(!ht_real.munmap))
+		return ht_own_munmap(p, size);
+	if (likely(!t))
+		return ht_real.munmap(p, size);
+	going(t, HT_KIND_MMAP, p, whole_pages(size));
+	before = hold(t, HERE());
+	r = ht_real.munmap(p, size);
+	let_go(t, before);
+	gone(t, HT_KIND_MMAP, p, r == 0);
+	return r;
+}
+
+HT_EXPORT void *
+mremap(void *old, size_t old_size, size_t size, int flags, ...)
+{
+	struct ht_thread *t = enter_map(HERE());
+	/* Else the old one stays, or is but a name for pages that are shared.
+	 */
+	bool moves = old_size && !(flags & MREMAP_DONTUNMAP);
+	bool over = flags & MREMAP_FIXED;
+	struct hold before;
+	void *to, *p;
+	va_list ap;
+
+	va_start(ap, flags);
+	to = over || flags & MREMAP_DONTUNMAP ? va_arg(ap, void *) : NULL;
+	va_end(ap);
+	if (unlikely(!ht_real.mremap))
+		return (void *)syscall(
+		    SYS_mremap, old, old_size, size, flags, to);
+	if (likely(!t))
+		return ht_real.mremap(old, old_size, size, flags, to);
+	if (over)
+		going(t, HT_KIND_MMAP, to, whole_pages(size));
+	if (moves)
+		going(t, HT_KIND_MMAP, old, whole_pages(old_size));
+	before = hold(t, HERE());
+	p = ht_real.mremap(old, old_size, size, flags, to);
+	let_go(t, before);
+	if (moves && p == MAP_FAILED)
+		gone(t, HT_KIND_MMAP, old, false);
+	if (p != MAP_FAILED)
+		mapped(t, HERE(), HT_KIND_MMAP,
+		    moves ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
+		    whole_pages(size));
+	if (over)
+		gone(t, HT_KIND_MMAP, to, p != MAP_FAILED);
+	return p;
+}
+
+/* The break went up from there. */
+static void
+break_up(struct ht_thread *t, const uintptr_t *frame, const void *p, size_t by)
+{
+	if (by)
+		mapped(t, frame, HT_KIND_BRK, HT_REC_ALLOC, p, by);
+}
+
+HT_EXPORT int
+brk(void *end)
+{
+	struct ht_thread *t = enter_map(HERE());
+	uintptr_t was, is = (uintptr_t)end;
+	struct hold before;
+	int r;
+
+	if (unlikely(!ht_real.brk || !ht_real.sbrk)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (likely(!t))
+		return ht_real.brk(end);
+	before = hold(t, HERE());
+	was = (uintptr_t)ht_real.sbrk(0);
+	if (is < was)
+		going(t, HT_KIND_BRK, end, was - is);
+	r = ht_real.brk(end);
+	let_go(t, before);
+	if (is < was)
+		gone(t, HT_KIND_BRK, end, r == 0);
+	else if (r == 0)
+		break_up(t, HERE(), (void *)was, is - was);
+	return r;
+}
+
+HT_EXPORT void *
+sbrk(intptr_t by)
+{
+	struct ht_thread *t = enter_map(HERE());
+	uintptr_t size = by < 0 ? -(uintptr_t)by : (uintptr_t)by;
+	char *end = NULL;
+	struct hold before;
+	void *p;
+
+	if (unlikely(!ht_real.sbrk)) {
+		errno = ENOMEM;
+		return (void *)-1;
+	}
+	if (likely(!t))
+		return ht_real.sbrk(by);
+	before = hold(t, HERE());
+	if (by < 0) {
+		end = (char *)ht_real.sbrk(0) - size;
+		going(t, HT_KIND_BRK, end, size);
+	}
+	p = ht_real.sbrk(by);
+	let_go(t, before);
+	if (by < 0)
+		gone(t, HT_KIND_BRK, end, p != (void *)-1);
+	else if (p != (void *)-1)
+		break_up(t, HERE(), p, size);
+	return p;
 }
 
 /* ---- heaptrack_api.h -------------------------------------------------- */

@@ -5,12 +5,13 @@
  * peak, at the end, and at the peak of each function. With an argument it first
  * waits until malloc is hooked where it is.
  */
-#include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "hooked.h"
 
 #define BLOCKS 600
 
@@ -79,27 +80,12 @@ large(void)
 	keep(BLOCKS - 1, malloc(40000001), 40000001);
 }
 
-/* Its first instructions change. */
-static void
-wait_for_hooks(void)
-{
-	const char *code = dlsym(RTLD_DEFAULT, "malloc");
-	char before[16];
-
-	memcpy(before, code, sizeof before);
-	alarm(60);
-	if (write(1, "ready\n", 6) != 6)
-		exit(1);
-	while (!memcmp(before, code, sizeof before))
-		usleep(1000);
-}
-
 int
 main(int argc, char *argv[])
 {
 	(void)argv;
 	if (argc > 1)
-		wait_for_hooks();
+		wait_for_hook("malloc");
 	small();
 	large();
 	tell("peak", 0, BLOCKS);
