@@ -414,6 +414,11 @@ prctl(int option, ...)
 	return ht_real.prctl(option, arg[0], arg[1], arg[2], arg[3]);
 }
 
+/* Of linux/mman.h: glibc has it since 2.32. */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
 /* ---- maps --------------------------------------------------------------- */
 
 /*
