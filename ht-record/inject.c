@@ -227,13 +227,15 @@ static int
 plan(struct work *w)
 {
 	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	uint32_t flags = w->options->flags;
 	struct ht_error why = {""};
 
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
-		if (w->symbol[i].at &&
+		if (w->symbol[i].at && !hook[i].only_called &&
+		    (!hook[i].only_with || flags & hook[i].only_with) &&
 		    !is_patched_already(w, w->symbol[i].at) &&
 		    plan_patch(w, i, hook[i].name, &w->symbol[i], &why) == -1)
 			return ht_error_set(w->t.err,
@@ -425,6 +427,13 @@ write_near(struct work *w)
 {
 	struct ht_head *h = &w->t.head;
 
+	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
+		if (h->hook[i].only_called && w->symbol[i].at &&
+		    ht_remote_write(&w->t.remote, h->hook[i].real,
+			&w->symbol[i].at, sizeof w->symbol[i].at) == -1)
+			return ht_error_errno(w->t.err,
+			    "cannot write to the memory of process %d",
+			    (int)w->t.remote.pid);
 	for (unsigned i = w->first; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
 		static const struct ht_hook none;
@@ -656,7 +665,10 @@ patch(struct work *w, bool *failed)
 {
 	struct ht_head *h = &w->t.head;
 	struct ht_wanted wanted = {0};
-	uint32_t on = w->in->ring->sample ? HT_SAMPLING_NESTED : HT_ON;
+	const struct ht_ring *r = w->in->ring;
+	uint32_t on = !r->sample		? HT_ON
+		      : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
+						: HT_SAMPLING_NESTED;
 	uint64_t generation = 0;
 
 	*failed = true;

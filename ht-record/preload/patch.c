@@ -76,9 +76,9 @@ map_near(struct ht_area *a, uint64_t start, uint64_t end, uint64_t size)
 	size = (size + PAGE - 1) & ~(PAGE - 1);
 	for (uint64_t down = 0; down < 64; down++) {
 		uint64_t hint = (start & ~(PAGE - 1)) - size - (down << 20);
-		uint64_t at = (uint64_t)mmap(
-		    (void *)(hint < start ? hint : PAGE), size,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		uint64_t at =
+		    (uint64_t)ht_own_mmap((void *)(hint < start ? hint : PAGE),
+			size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 		if (at == (uint64_t)MAP_FAILED)
 			return false;
@@ -87,7 +87,7 @@ map_near(struct ht_area *a, uint64_t start, uint64_t end, uint64_t size)
 			*a = (struct ht_area){at, size};
 			return true;
 		}
-		munmap((void *)at, size);
+		ht_own_munmap((void *)at, size);
 	}
 	return false;
 }
@@ -96,7 +96,7 @@ static void
 unmap(struct ht_area *a)
 {
 	if (a->size)
-		munmap((void *)a->start, a->size);
+		ht_own_munmap((void *)a->start, a->size);
 	*a = (struct ht_area){0};
 }
 

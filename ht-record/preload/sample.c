@@ -130,9 +130,10 @@ may_nest(void)
 enum ht_on
 ht_on_for(const struct ht_ring *r)
 {
-	return !r->sample   ? HT_ON
-	       : may_nest() ? HT_SAMPLING_NESTED
-			    : HT_SAMPLING;
+	return !r->sample		 ? HT_ON
+	       : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
+	       : may_nest()		 ? HT_SAMPLING_NESTED
+					 : HT_SAMPLING;
 }
 
 void
