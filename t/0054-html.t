@@ -19,7 +19,7 @@ view() {
 }
 # What of the totals a page computes.
 totals_of() {
-	grep -vE '^(runtime_ms|peak_rss|lost)	'
+	grep -vE '^(runtime_ms|peak_rss|lost|rounding|rounding_leaked|rss_[a-z]+)	'
 }
 # buckets FROM..TO: from and to of a window in ms.
 buckets() {
