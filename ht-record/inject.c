@@ -199,6 +199,9 @@ find_functions(struct work *w)
 				    "function '%s': its C library is not known",
 				    (int)w->t.remote.pid, hook[i].name);
 		}
+		/* Of another allocator it knows nothing. */
+		if (hook[i].only_called && s->object != w->symbol[0].object)
+			s->at = 0;
 	}
 	return 0;
 }
@@ -213,7 +216,8 @@ plan_foreign(struct work *w)
 	for (unsigned i = 0; i < w->foreign.entries; i++) {
 		const struct ht_foreign *f = &w->foreign.entry[i];
 
-		if (w->patches < HT_PATCHES_MAX &&
+		if (foreign_point(w, f)->op != HT_ENTRY_USABLE &&
+		    w->patches < HT_PATCHES_MAX &&
 		    !is_patched_already(w, f->symbol.at) &&
 		    plan_patch(w, HT_HOOKS_MAX + i, foreign_name(w, f),
 			&f->symbol, first) == -1)
@@ -395,6 +399,24 @@ map_near(struct work *w)
 	return 0;
 }
 
+/* What says how large the blocks of a function are, or 0. */
+static uint64_t
+usable_of(struct work *w, const struct ht_foreign *f)
+{
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < w->foreign.entries; i++) {
+		const struct ht_foreign *say = &w->foreign.entry[i];
+
+		if (say->symbol.object == f->symbol.object &&
+		    say->symbol.type == STT_FUNC &&
+		    ht_entry_knows(foreign_point(w, say), foreign_point(w, f),
+			f->symbol.object == 0))
+			at = say->symbol.at;
+	}
+	return at;
+}
+
 /* What the hook of patch number `i`, of another allocator, is to know. */
 static int
 write_entry(struct work *w, unsigned i, uint64_t *at)
@@ -408,6 +430,7 @@ write_entry(struct work *w, unsigned i, uint64_t *at)
 				  f->point * sizeof *point),
 	    .real = w->t.head.patch[i].moved,
 	    .module = f->module,
+	    .usable = (size_t(*)(void *))(uintptr_t)usable_of(w, f),
 	};
 
 	if (point->throws) {

@@ -19,6 +19,7 @@
 #define HT_RING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -450,6 +451,7 @@ enum ht_entry_op {
 	HT_ENTRY_POSIX,
 	HT_ENTRY_EXPAND,  /* in place: returns it, or NULL */
 	HT_ENTRY_XALLOCX, /* in place: returns how large it is then */
+	HT_ENTRY_USABLE,  /* not hooked: says how much can be used */
 };
 
 /* Those of a family are there if the first of it is; the operators, if any
@@ -464,6 +466,20 @@ enum ht_entry_family {
 	HT_ENTRY_OPERATORS,
 	HT_ENTRY_FAMILIES
 };
+
+/* Whether `say`, an HT_ENTRY_USABLE of the same module, knows the blocks of
+ * `f`. Operators of an executable may be its own, on top of anything. */
+static inline bool
+ht_entry_knows(const struct ht_entry_point *say, const struct ht_entry_point *f,
+    bool executable)
+{
+	if (say->op != HT_ENTRY_USABLE)
+		return false;
+	if (f->family != HT_ENTRY_OPERATORS)
+		return say->family == f->family;
+	return say->family == HT_ENTRY_TC || say->family == HT_ENTRY_MI ||
+	       (say->family == HT_ENTRY_STANDARD && !executable);
+}
 
 /* One that is hooked. */
 struct ht_entry {

@@ -59,6 +59,68 @@ is "$(awk '$1 == "rounding" { print $2 }' out)" "$(told peak)" 'a difference'
 run "$BIN/ht-top" --totals --filter 'function=small' t.sym
 is "$(awk '$1 == "rounding" { print $2 }' out)" "$(told small)" 'a selection'
 
+# --- allocators other than the libc's ----------------------------------------
+# other NAME TRACE OPTION…: with this one, by what it calls its functions.
+other() {
+	name=$1
+	shift
+	gcc -O1 -w -fno-builtin -o $name "$T/prog/usable.c" "$@" 2>cc.err ||
+	    fail "builds $name" "$(head -n 5 cc.err)"
+	run "$BIN/ht-record" --usable -q -o u.ht ./$name
+	is "$status$(err)" 0 "$name: recorded"
+	cp out told
+	# libstdc++ has a block of its own, which the program cannot know.
+	run "$BIN/ht-top" --totals --filter "module=$PWD/$name" u.ht
+	is "$(said rounding out) $(said rounding_leaked out)" \
+	    "$(told peak) $(told end)" "$name: as it says itself"
+}
+# hooked NAME OPTION…: where it is no function of the libc's name.
+hooked() {
+	[ "$(uname -m)" != x86_64 ] || other "$@"
+}
+GLIBC_TUNABLES=glibc.rtld.optional_static_tls=20000
+export GLIBC_TUNABLES
+other jemalloc -ljemalloc
+hooked operators -Dmalloc=_Znwm -Dfree=_ZdlPv -ljemalloc
+hooked tcmalloc -Dmalloc=tc_malloc -Dfree=tc_free -Dcalloc=tc_calloc \
+    -Drealloc=tc_realloc -Daligned_alloc=tc_memalign \
+    -Dmalloc_usable_size=tc_malloc_size -ltcmalloc_minimal
+hooked mimalloc -Dmalloc=mi_malloc -Dfree=mi_free -Dcalloc=mi_calloc \
+    -Drealloc=mi_realloc -Daligned_alloc=mi_aligned_alloc \
+    -Dmalloc_usable_size=mi_usable_size -lmimalloc
+unset GLIBC_TUNABLES
+
+# --- with samples ------------------------------------------------------------
+# Which blocks are recorded the seed decides; what each of them stands for is
+# known. The last that is allocated, the largest, makes the peak.
+run "$BIN/ht-record" --usable --sample 1K -q -o u.ht "$PROG/usable"
+is "$status$(err)" 0 'sampled: recorded'
+is "$(grep -c '^a .* u' u.ht)" "$(grep -c '^a ' u.ht)" \
+    'sampled: no class is without'
+perl -ne '
+	if (/^a (\w+) .* u(\w+)$/) { push @c, [hex $1, hex $2] }
+	elsif (/^\+ (\w+)/) { $live{hex $1}++; %peak = %live }
+	elsif (/^- (\w+)/) { $live{hex $1}-- }
+	END {
+		for (keys %peak) {
+			my ($size, $usable) = @{$c[$_]};
+			my $p = 1 - exp(-($size || 1) / 1024);
+			$sum += $peak{$_} * ($usable - $size) / $p;
+		}
+		printf "%d\n", $sum;
+	}' u.ht >want
+run "$BIN/ht-top" --totals u.ht
+ok '[ "$(cat want)" -gt 3000 ]' 'sampled: there is something'
+between $(($(cat want) - 1)) "$(said rounding out)" \
+    $(($(cat want) + 1)) 'sampled: what each stands for'
+run "$BIN/ht-top" --sort rounding u.ht
+like "$(out)" 'rounding +% +of peak' 'sampled: there is no interval of it'
+
+# --- the program's own ---------------------------------------------------------
+# What a program calls a block need not be one.
+run "$BIN/ht-record" --usable -q -o u.ht "$PROG/usespool" "$PROG/heaptracked"
+is "$status$(err)" 0 'annotated blocks: recorded'
+
 # Without it nothing is said of it, and the trace is as ever.
 run "$BIN/ht-record" -q -o n.ht "$PROG/usable"
 run "$BIN/ht-top" n.ht

@@ -62,6 +62,25 @@ is "$?$(cat rec.err)" 0 'attached: recorded'
 kinds m.ht >got
 same got want 'attached: as strace has it'
 
+# Maps are not sampled, and what is beside them is.
+oracle 2 400
+for rate in 1K 1G; do
+	run "$BIN/ht-record" --mmap --usable --sample $rate -q -o m.ht \
+	    "$PROG/mapper" 2 400
+	is "$status$(err)" 0 "sampled: recorded, $rate"
+	kinds m.ht >got
+	same got want "sampled: as strace has it, $rate"
+done
+# What an allocator maps in calls that are not sampled is no map, either.
+gcc -O1 -w -o jemalloc "$T/prog/usable.c" -ljemalloc
+for sample in '' '--sample 1G'; do
+	run "$BIN/ht-record" --mmap $sample -q -o m.ht ./jemalloc
+	is "$status$(err)" 0 "jemalloc: recorded $sample"
+	run "$BIN/ht-top" --totals --filter kind=mmap,function=main \
+	    --disable-builtin-suppressions m.ht
+	is "$(said allocations)" 0 "jemalloc: none of its maps $sample"
+done
+
 # What malloc maps for itself is the heap's, and without --mmap nothing is said.
 run "$BIN/ht-record" --mmap -q -o m.ht "$PROG/usable"
 is "$(grep -c '^#K' m.ht)" 0 "malloc's own maps are not counted"

@@ -394,6 +394,10 @@ start(void)
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
 	ht_sample_init(ht_ring);
+	/* Of another allocator it knows nothing. */
+	if (!ht_objects_same((uintptr_t)ht_real.malloc,
+		(uintptr_t)ht_real.malloc_usable_size))
+		ht_real.malloc_usable_size = NULL;
 	live = map_live();
 	if (!live) {
 		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");

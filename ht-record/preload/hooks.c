@@ -162,11 +162,13 @@ typedef size_t usable_size(void *);
  * decides; it has the realloc's old block in mind, which may be sampled where
  * the new one is not. */
 static __attribute__((noinline)) void
-record_slow(struct ht_thread *t, const struct ht_context *from,
-    enum ht_rec_kind kind, const void *p, size_t size,
-    usable_size *const *usable)
+record_slow(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
+    const void *p, size_t size, usable_size *const *usable)
 {
+	struct ht_context from = caller(frame);
+	struct hold before;
 	uint32_t stack;
+	size_t n;
 
 	if (ht_sample_wanted()) {
 		ht_sample_ready(t);
@@ -181,9 +183,14 @@ record_slow(struct ht_thread *t, const struct ht_context *from,
 			return;
 		}
 	}
-	stack = ht_capture_whole(t, from);
-	if (ht_ring->flags & HT_RING_USABLE && usable && *usable)
-		stack = ht_publish_usable(stack, (*usable)((void *)p));
+	stack = ht_capture_whole(t, &from);
+	if (ht_ring->flags & HT_RING_USABLE && usable && *usable) {
+		/* tcmalloc's makes an object first. */
+		before = hold(t, frame);
+		n = (*usable)((void *)p);
+		let_go(t, before);
+		stack = ht_publish_usable(stack, n);
+	}
 	ht_publish(t, kind, (uintptr_t)p, size, stack);
 }
 
@@ -204,7 +211,7 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 	if (likely(stack))
 		ht_publish(t, kind, (uintptr_t)p, size, stack);
 	else
-		record_slow(t, &from, kind, p, size, usable);
+		record_slow(t, frame, kind, p, size, usable);
 }
 
 static inline __attribute__((always_inline)) void
@@ -1036,6 +1043,7 @@ ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 			    size_asked(e->point, arg), &e->usable);
 		return r;
 	case HT_ENTRY_FREE:
+	case HT_ENTRY_USABLE: /* never */
 		break;
 	}
 	freed(t, HT_REC_FREE, (const void *)arg[0]);

@@ -108,22 +108,14 @@ may_nest(void)
 	return true;
 }
 #else
-static bool
-same_object(uint64_t a, uint64_t b)
-{
-	struct ht_object x, y;
-
-	return ht_object_find(a, &x) && ht_object_find(b, &y) &&
-	       x.start == y.start;
-}
-
 /* libc's own functions do not come by here again; of others that is not known.
  */
 static bool
 may_nest(void)
 {
-	return !same_object((uintptr_t)ht_real.malloc, (uintptr_t)getppid) ||
-	       !same_object((uintptr_t)ht_real.free, (uintptr_t)getppid);
+	return !ht_objects_same(
+		   (uintptr_t)ht_real.malloc, (uintptr_t)getppid) ||
+	       !ht_objects_same((uintptr_t)ht_real.free, (uintptr_t)getppid);
 }
 #endif
 
