@@ -7,7 +7,8 @@
 
 enum {
 	CELL_TEMPORARY = 1,
-	CELL_BY_OTHER = 256 /* freed by another thread */
+	CELL_BY_OTHER = 256, /* freed by another thread */
+	CELL_PART = 512	     /* not freed: it goes on as its parts, or is one */
 };
 
 /* Of one group in one bucket. Blocks and bytes may be negative: two's
@@ -15,7 +16,8 @@ enum {
 struct cell {
 	uint32_t group; /* 0 and up */
 	/* Of blocks that died: the bucket of their birth; 2 x their age, by its
-	 * power of two, + CELL_TEMPORARY, CELL_BY_OTHER. Else 0. */
+	 * power of two, + CELL_TEMPORARY, CELL_BY_OTHER; or CELL_PART. Else 0.
+	 */
 	int16_t birth;
 	uint16_t how;
 	uint64_t blocks, bytes;

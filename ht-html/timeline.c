@@ -684,7 +684,22 @@ one_alloc(struct timeline *t, const struct ht_load_trace *trace,
 	now->bytes += bytes;
 }
 
-/* Only our own traces have these. */
+/* A block goes or comes as parts of one do. Only our own traces have these. */
+static void
+one_part(struct timeline *t, const struct ht_load_trace *trace,
+    const struct ht_event *ev, const struct known_class *c)
+{
+	const struct ht_class *cls = &trace->t->cls[ev->cls];
+	uint64_t ms = t->reading->ms, n = ev->kind == HT_EV_FREE ? 1 : -1;
+	uint32_t group = c->group - 1;
+
+	if (c->group != NOT_CHOSEN)
+		add_free(t, group, touch(t, group),
+		    birth_bucket(t, ev->age <= ms ? ms - ev->age : 0),
+		    CELL_PART, n, n * cls->size);
+}
+
+/* Nor others these. */
 static void
 one_unfree(struct timeline *t, const struct ht_load_trace *trace,
     const struct ht_event *ev, const struct known_class *c)
@@ -720,6 +735,8 @@ timeline_event(
 	c = class_of(t, trace, ev->cls);
 	if (ev->kind == HT_EV_ALLOC)
 		one_alloc(t, trace, ev, c);
+	else if (ht_unlikely(ev->part))
+		one_part(t, trace, ev, c);
 	else if (ev->kind == HT_EV_FREE)
 		one_free(t, trace, ev, c);
 	else

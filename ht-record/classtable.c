@@ -48,8 +48,7 @@ grow(struct ht_classes *c)
 }
 
 uint32_t
-ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
-    const struct ht_class_info *info)
+ht_classes_add_unnamed(struct ht_classes *c, const struct ht_class_info *info)
 {
 	uint32_t id = (uint32_t)c->count;
 	char text[16];
@@ -58,9 +57,18 @@ ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
 	c->info[id] = *info;
 	c->info[id].digits = (uint16_t)(ht_hex_put(text, id) - text);
 	memcpy(c->info[id].text, text, sizeof c->info[id].text);
-	if (c->count >= (size_t)1 << (63 - c->shift))
+	c->count++;
+	return id;
+}
+
+uint32_t
+ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
+    const struct ht_class_info *info)
+{
+	uint32_t id = ht_classes_add_unnamed(c, info);
+
+	if (c->count > (size_t)1 << (63 - c->shift))
 		grow(c);
 	insert(c, (struct ht_class_slot){key, id + 1, plain});
-	c->count++;
 	return id;
 }

@@ -14,8 +14,9 @@ struct ht_class_info {
 	char text[8];  /* its id, hexadecimal; set by ht_classes_add */
 	uint16_t digits;
 	uint16_t thread;
-	uint16_t high; /* bits of its blocks' addresses above HT_PTR_BITS */
-	uint16_t kind; /* HT_KIND_* */
+	uint16_t high;	/* bits of its blocks' addresses above HT_PTR_BITS */
+	uint16_t kind;	/* HT_KIND_* */
+	uint32_t stack; /* as the trace names it */
 };
 
 struct ht_class_slot {
@@ -36,6 +37,10 @@ void ht_classes_release(struct ht_classes *c);
 /* A class for a key that has none yet; its id. */
 uint32_t ht_classes_add(struct ht_classes *c, uint64_t key, bool plain,
     const struct ht_class_info *info);
+
+/* A class that no record names; its id. */
+uint32_t ht_classes_add_unnamed(
+    struct ht_classes *c, const struct ht_class_info *info);
 
 static inline size_t
 ht_classes_place(const struct ht_classes *c, uint64_t key)

@@ -25,6 +25,7 @@ static const char usage[] =
     "usage: ht-record [-q] [-o FILE] [--buffer SIZE] [--interval MS]\n"
     "                 [--addresses] [--lossy] [--unwind NAME]\n"
     "                 [--delay TIME] [--follow] [--sample BYTES]\n"
+    "                 [--usable] [--mmap]\n"
     "                 PROGRAM [ARG...]\n"
     "       ht-record -p PID [--duration TIME] [OPTION...]\n"
     "\n"
@@ -46,6 +47,8 @@ static const char usage[] =
     "      --interval MS   between two ticks of the clock (default 10)\n"
     "      --addresses     write the address of each block\n"
     "      --lossy         drop events rather than let the program wait\n"
+    "      --usable        record how much of each block can be used\n"
+    "      --mmap          record maps of memory, too: mmap, brk and the like\n"
     "      --unwind NAME   how stacks are captured: rules or libunwind\n"
     "  -h, --help          this text\n"
     "  -V, --version       versions of the tool and of the format\n"
@@ -100,7 +103,9 @@ parse(struct options *o, int argc, char *argv[])
 		DURATION,
 		DELAY,
 		FOLLOW,
-		SAMPLE
+		SAMPLE,
+		USABLE,
+		MMAP
 	};
 	static const struct ht_opt table[] = {
 	    {"output", 'o', true},
@@ -115,6 +120,8 @@ parse(struct options *o, int argc, char *argv[])
 	    {"addresses", ADDRESSES, false},
 	    {"lossy", LOSSY, false},
 	    {"unwind", UNWIND, true},
+	    {"usable", USABLE, false},
+	    {"mmap", MMAP, false},
 	    {NULL, 0, false},
 	};
 	static const char *const unwinders[] = {"rules", "libunwind", NULL};
@@ -154,6 +161,10 @@ parse(struct options *o, int argc, char *argv[])
 			o->job.trace.addresses = true;
 		else if (c == LOSSY)
 			o->job.ring.flags |= HT_RING_LOSSY;
+		else if (c == USABLE)
+			o->job.ring.flags |= HT_RING_USABLE;
+		else if (c == MMAP)
+			o->job.ring.flags |= HT_RING_MAPS;
 		else if (c == UNWIND && ht_opt_choice(&opts, unwinders) == 1)
 			o->job.ring.flags |= HT_RING_LIBUNWIND;
 	}

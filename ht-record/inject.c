@@ -199,6 +199,9 @@ find_functions(struct work *w)
 				    "function '%s': its C library is not known",
 				    (int)w->t.remote.pid, hook[i].name);
 		}
+		/* Of another allocator it knows nothing. */
+		if (hook[i].only_called && s->object != w->symbol[0].object)
+			s->at = 0;
 	}
 	return 0;
 }
@@ -213,7 +216,8 @@ plan_foreign(struct work *w)
 	for (unsigned i = 0; i < w->foreign.entries; i++) {
 		const struct ht_foreign *f = &w->foreign.entry[i];
 
-		if (w->patches < HT_PATCHES_MAX &&
+		if (foreign_point(w, f)->op != HT_ENTRY_USABLE &&
+		    w->patches < HT_PATCHES_MAX &&
 		    !is_patched_already(w, f->symbol.at) &&
 		    plan_patch(w, HT_HOOKS_MAX + i, foreign_name(w, f),
 			&f->symbol, first) == -1)
@@ -227,13 +231,15 @@ static int
 plan(struct work *w)
 {
 	const struct ht_hook *hook = ht_image_head(w->t.image)->hook;
+	uint32_t flags = w->options->flags;
 	struct ht_error why = {""};
 
 	w->patches = 0;
 	memset(w->t.head.patch, 0, sizeof w->t.head.patch);
 	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
 		/* aligned_alloc is mostly memalign. */
-		if (w->symbol[i].at &&
+		if (w->symbol[i].at && !hook[i].only_called &&
+		    (!hook[i].only_with || flags & hook[i].only_with) &&
 		    !is_patched_already(w, w->symbol[i].at) &&
 		    plan_patch(w, i, hook[i].name, &w->symbol[i], &why) == -1)
 			return ht_error_set(w->t.err,
@@ -393,6 +399,24 @@ map_near(struct work *w)
 	return 0;
 }
 
+/* What says how large the blocks of a function are, or 0. */
+static uint64_t
+usable_of(struct work *w, const struct ht_foreign *f)
+{
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < w->foreign.entries; i++) {
+		const struct ht_foreign *say = &w->foreign.entry[i];
+
+		if (say->symbol.object == f->symbol.object &&
+		    say->symbol.type == STT_FUNC &&
+		    ht_entry_knows(foreign_point(w, say), foreign_point(w, f),
+			f->symbol.object == 0))
+			at = say->symbol.at;
+	}
+	return at;
+}
+
 /* What the hook of patch number `i`, of another allocator, is to know. */
 static int
 write_entry(struct work *w, unsigned i, uint64_t *at)
@@ -406,6 +430,7 @@ write_entry(struct work *w, unsigned i, uint64_t *at)
 				  f->point * sizeof *point),
 	    .real = w->t.head.patch[i].moved,
 	    .module = f->module,
+	    .usable = (size_t(*)(void *))(uintptr_t)usable_of(w, f),
 	};
 
 	if (point->throws) {
@@ -425,6 +450,13 @@ write_near(struct work *w)
 {
 	struct ht_head *h = &w->t.head;
 
+	for (unsigned i = 0; i < HT_HOOKS_MAX; i++)
+		if (h->hook[i].only_called && w->symbol[i].at &&
+		    ht_remote_write(&w->t.remote, h->hook[i].real,
+			&w->symbol[i].at, sizeof w->symbol[i].at) == -1)
+			return ht_error_errno(w->t.err,
+			    "cannot write to the memory of process %d",
+			    (int)w->t.remote.pid);
 	for (unsigned i = w->first; i < w->patches; i++) {
 		const struct ht_patch *p = &h->patch[i];
 		static const struct ht_hook none;
@@ -676,7 +708,10 @@ patch(struct work *w, bool *failed)
 {
 	struct ht_head *h = &w->t.head;
 	struct ht_wanted wanted = {0};
-	uint32_t on = w->in->ring->sample ? HT_SAMPLING_NESTED : HT_ON;
+	const struct ht_ring *r = w->in->ring;
+	uint32_t on = !r->sample		? HT_ON
+		      : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
+						: HT_SAMPLING_NESTED;
 	uint64_t generation = 0;
 
 	*failed = true;

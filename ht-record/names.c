@@ -197,12 +197,12 @@ is_qualifier(const struct ht_frame *f)
 {
 	uint32_t m = atomic_load(&f->module);
 
-	return m == HT_Q_SIZE || m == HT_Q_POINTER;
+	return m == HT_Q_SIZE || m == HT_Q_POINTER || m == HT_Q_USABLE;
 }
 
-/* The node itself, below the qualifiers on it. */
+/* The node itself, below the qualifiers on it, and what these say. */
 static uint32_t
-strip(const struct ht_names *n, uint32_t node, uint64_t *size, uint64_t *high)
+strip(const struct ht_names *n, uint32_t node, struct ht_carried *c)
 {
 	while (node > HT_ROOT_CUT) {
 		const struct ht_node *k = ht_shm_node(n->ring, node);
@@ -211,9 +211,11 @@ strip(const struct ht_names *n, uint32_t node, uint64_t *size, uint64_t *high)
 		if (!is_qualifier(f))
 			break;
 		if (atomic_load(&f->module) == HT_Q_SIZE)
-			*size = atomic_load(&f->pc);
+			c->size = atomic_load(&f->pc);
+		else if (atomic_load(&f->module) == HT_Q_USABLE)
+			c->usable = atomic_load(&f->pc);
 		else
-			*high = atomic_load(&f->pc) << HT_PTR_BITS;
+			c->high = atomic_load(&f->pc) << HT_PTR_BITS;
 		node = k->parent;
 	}
 	return node;
@@ -222,10 +224,10 @@ strip(const struct ht_names *n, uint32_t node, uint64_t *size, uint64_t *high)
 uint64_t
 ht_names_high_bits(const struct ht_names *n, uint32_t node)
 {
-	uint64_t size, high = 0;
+	struct ht_carried c = {0};
 
-	strip(n, node, &size, &high);
-	return high;
+	strip(n, node, &c);
+	return c.high;
 }
 
 /* The kind that the node itself says. */
@@ -242,12 +244,18 @@ kind_at(const struct ht_names *n, uint32_t node)
 		   : HT_KIND_HEAP;
 }
 
+void
+ht_names_carried(const struct ht_names *n, uint32_t node, struct ht_carried *c)
+{
+	strip(n, node, c);
+}
+
 uint32_t
 ht_names_kind(const struct ht_names *n, uint32_t node)
 {
-	uint64_t size, high;
+	struct ht_carried c;
 
-	return kind_at(n, strip(n, node, &size, &high));
+	return kind_at(n, strip(n, node, &c));
 }
 
 /* Bytes of the module heap, or NULL: a lie. */
@@ -311,13 +319,12 @@ write_stack(struct ht_names *n, struct ht_out *out, uint32_t node)
 
 uint32_t
 ht_names_stack(
-    struct ht_names *n, struct ht_out *out, uint32_t node, uint64_t *size)
+    struct ht_names *n, struct ht_out *out, uint32_t node, struct ht_carried *c)
 {
-	uint64_t high;
 	size_t depth = 0;
 	uint32_t i;
 
-	node = strip(n, node, size, &high);
+	node = strip(n, node, c);
 	if (node <= HT_ROOT_CUT)
 		return 0;
 	/* Parents have smaller ids than their children. */

@@ -44,12 +44,21 @@ void ht_names_init(struct ht_names *n, struct ht_ring *ring, int pid);
 void ht_names_release(struct ht_names *n);
 const char *ht_names_exe(const struct ht_names *n);
 
-/* The id of the stack `node`; writes what of it is new. If the node carries a
- * size of its own, *size becomes that. */
-uint32_t ht_names_stack(
-    struct ht_names *n, struct ht_out *out, uint32_t node, uint64_t *size);
+/* What a node carries beside a stack. */
+struct ht_carried {
+	uint64_t size;	 /* asked for; not set where the record has it */
+	uint64_t high;	 /* the address's bits above HT_PTR_BITS, in place */
+	uint64_t usable; /* bytes of the block; not set where not known */
+};
+/* The id of the stack `node`; writes what of it is new. */
+uint32_t ht_names_stack(struct ht_names *n, struct ht_out *out, uint32_t node,
+    struct ht_carried *c);
 /* The bits of an address above HT_PTR_BITS that the node carries, in place. */
 uint64_t ht_names_high_bits(const struct ht_names *n, uint32_t node);
+
+/* What the node carries. */
+void ht_names_carried(
+    const struct ht_names *n, uint32_t node, struct ht_carried *c);
 
 /* The kind of allocations that the node says, HT_KIND_HEAP where it says
  * none. */

@@ -19,6 +19,7 @@
 #define HT_RING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -41,9 +42,9 @@
  *
  * A size or a pointer too large for its field travels in the stack: the stack
  * is then a qualifier node (below) that names the high bits and whose parent
- * is the stack meant. So does the kind of an allocation that is not the heap's:
- * its node is the innermost qualifier. In a record that has no stack, as of a
- * free, it is a child of the root.
+ * is the stack meant. So does what the allocator made usable, and the kind of
+ * an allocation that is not the heap's: its node is the innermost qualifier. In
+ * a record that has no stack, as of a free, it is a child of the root.
  */
 struct ht_rec {
 	uint64_t w0, w1;
@@ -206,8 +207,15 @@ struct ht_frame {
 #define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
 #define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
 #define HT_Q_KIND      0xfffffffcu /* pc: of the allocation, HT_KIND_* */
+#define HT_Q_USABLE    0xfffffffbu /* pc: bytes of the block that can be used */
 
-/* Kinds of allocations. Blocks of different kinds may be at one address: a pool
+/*
+ * Maps (HT_KIND_MMAP, HT_KIND_BRK) are extents rather than blocks: an intent,
+ * HT_REC_REALLOC, has a size, too, and says that there is nothing any more in
+ * this part of the address space; the result may be of size 0, when nothing is
+ * put there instead.
+ *
+ * Kinds of allocations. Blocks of different kinds may be at one address: a pool
  * has its memory from the heap. Those from HT_KIND_NAMED on are pools with a
  * name; once all numbers are taken, pools share the last. */
 #define HT_KIND_HEAP  0
@@ -350,6 +358,8 @@ enum {
 	HT_RING_LIBUNWIND = 4, /* capture with libunwind */
 	HT_RING_UNPROVED = 8,  /* believe the remembered prefix: wrong */
 	HT_RING_LINK_MAP = 16, /* find objects as if glibc were old */
+	HT_RING_USABLE = 32,   /* ask for the usable size of each block */
+	HT_RING_MAPS = 64,     /* record mmap and brk */
 };
 
 enum {
@@ -364,7 +374,9 @@ enum ht_on {
 	HT_NOT_STARTED = 2,
 	HT_SAMPLES = 4, /* a bit of the next two */
 	HT_SAMPLING = HT_ON | HT_SAMPLES,
-	HT_SAMPLING_NESTED = HT_SAMPLING | 8 /* malloc may call a hook */
+	HT_SAMPLING_NESTED = HT_SAMPLING | 8, /* malloc may call a hook */
+	HT_SAMPLING_MAPS = HT_ON | 16 /* and no call may go past unseen: what it
+				       * maps is the heap's */
 };
 
 /* control */
@@ -393,7 +405,7 @@ _Static_assert(HT_PTR_BITS + 4 + HT_LAP_BITS == 64, "w1");
  * of this. What begins with "in:" the recorder writes before `start` is run.
  */
 #define HT_HEAD_MAGIC  0x3164616568746800u /* "\0hthead1" */
-#define HT_HOOKS_MAX   16
+#define HT_HOOKS_MAX   24
 #define HT_PATCHES_MAX 384
 #define HT_POINTS_MAX  512
 #define HT_STUB_SIZE   32 /* bytes before that, for the way to the hook */
@@ -406,6 +418,8 @@ struct ht_hook {
 	char name[24];
 	uint64_t hook; /* where calls are to go */
 	uint64_t real; /* address of the word that says what it calls; or 0 */
+	uint32_t only_called; /* 1: by us, and it has no hook */
+	uint32_t only_with;   /* HT_RING_*: hooked if that is set; 0: always */
 };
 
 struct ht_area {
@@ -438,6 +452,7 @@ enum ht_entry_op {
 	HT_ENTRY_POSIX,
 	HT_ENTRY_EXPAND,  /* in place: returns it, or NULL */
 	HT_ENTRY_XALLOCX, /* in place: returns how large it is then */
+	HT_ENTRY_USABLE,  /* not hooked: says how much can be used */
 };
 
 /* Those of a family are there if the first of it is; the operators, if any
@@ -453,12 +468,28 @@ enum ht_entry_family {
 	HT_ENTRY_FAMILIES
 };
 
+/* Whether `say`, an HT_ENTRY_USABLE of the same module, knows the blocks of
+ * `f`. Operators of an executable may be its own, on top of anything. */
+static inline bool
+ht_entry_knows(const struct ht_entry_point *say, const struct ht_entry_point *f,
+    bool executable)
+{
+	if (say->op != HT_ENTRY_USABLE)
+		return false;
+	if (f->family != HT_ENTRY_OPERATORS)
+		return say->family == f->family;
+	return say->family == HT_ENTRY_TC || say->family == HT_ENTRY_MI ||
+	       (say->family == HT_ENTRY_STANDARD && !executable);
+}
+
 /* One that is hooked. */
 struct ht_entry {
 	const struct ht_entry_point *point;
 	uint64_t real;	       /* what a hook calls */
 	uint64_t nothrow;      /* and in its place, if that throws; or 0 */
 	struct ht_area module; /* where it is */
+	/* Says how much of its blocks can be used; or NULL. */
+	size_t (*usable)(void *);
 };
 
 /* A jump over the entry of a function. */

@@ -8,7 +8,9 @@
 
 #include "ht-record/blocks.h"
 #include "ht-record/classtable.h"
+#include "ht-record/extents.h"
 #include "ht-record/names.h"
+#include "ht-record/resident.h"
 #include "ht-record/shm.h"
 #include "ht-record/trace.h"
 #include "libht/evwrite.h"
@@ -19,6 +21,7 @@
 /* The blocks of one kind of allocations. */
 struct kind {
 	struct ht_blocks blocks;
+	struct ht_extents extents; /* of maps, in place of blocks */
 	/* By thread: the address of the block it allocated as its latest
 	 * event of this kind, for temporaries. */
 	uint64_t last[HT_THREAD_MAX + 1];
@@ -33,6 +36,13 @@ struct intent {
 	struct intent *next;
 };
 
+/* A map's intent that has no result yet, and what was unmapped by it. */
+struct unmapping {
+	uint32_t slot; /* the thread, as the ring names it */
+	struct ht_extents gone;
+	struct unmapping *next;
+};
+
 struct ht_trace {
 	struct ht_out *out;
 	struct ht_ring *ring;
@@ -44,7 +54,10 @@ struct ht_trace {
 	struct ht_classes classes;
 	uint32_t last_plus; /* class of the `+` just written, + 1 */
 	struct intent *intents;
-	uint64_t rss; /* pages, as last written */
+	struct unmapping *unmappings;
+	struct ht_map parts; /* hash of a part of a map to its class, + 1 */
+	uint64_t rss;	     /* pages, as last written */
+	uint64_t rss_looked; /* the same, when maps were last looked at */
 	int pid;
 	bool by_user, by_program; /* paused */
 	uint64_t unseen_told;	  /* in `#U` */
@@ -110,11 +123,20 @@ ht_trace_free(struct ht_trace *t)
 		t->intents = i->next;
 		free(i);
 	}
+	while (t->unmappings) {
+		struct unmapping *u = t->unmappings;
+
+		t->unmappings = u->next;
+		ht_extents_release(&u->gone);
+		free(u);
+	}
+	ht_map_release(&t->parts);
 	ht_names_release(&t->names);
 	ht_blocks_release(&t->heap.blocks);
 	for (size_t i = 1; i < HT_KINDS_MAX; i++)
 		if (t->kind[i]) {
 			ht_blocks_release(&t->kind[i]->blocks);
+			ht_extents_release(&t->kind[i]->extents);
 			free(t->kind[i]);
 		}
 	ht_classes_release(&t->classes);
@@ -244,20 +266,20 @@ class_key(const struct ht_rec *rec, uint32_t thread)
 static __attribute__((noinline)) uint32_t
 new_class(struct ht_trace *t, const struct ht_rec *rec, uint32_t thread)
 {
+	struct ht_carried c = {.size = ht_rec_size(rec)};
+	uint32_t stack =
+	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &c);
 	struct ht_class_info info = {
-	    .size = ht_rec_size(rec),
-	    .high =
-		(uint16_t)(ht_names_high_bits(&t->names, ht_rec_stack(rec)) >>
-			   HT_PTR_BITS),
+	    .size = c.size,
+	    .high = (uint16_t)(c.high >> HT_PTR_BITS),
 	    .thread = (uint16_t)thread,
 	    .kind = (uint16_t)ht_names_kind(&t->names, ht_rec_stack(rec)),
+	    .stack = stack,
 	};
-	uint32_t stack =
-	    ht_names_stack(&t->names, t->out, ht_rec_stack(rec), &info.size);
 	bool plain = info.size == ht_rec_size(rec) && info.high == 0 &&
 		     info.kind == HT_KIND_HEAP;
 
-	ht_evwrite_class(t->out, info.size, stack, thread, 0);
+	ht_evwrite_class(t->out, info.size, stack, thread, c.usable);
 	return ht_classes_add(
 	    &t->classes, class_key(rec, thread), plain, &info);
 }
@@ -531,6 +553,172 @@ note_unsampled(struct ht_trace *t, const struct ht_rec *rec)
 		    &t->names, t->out, ht_rec_thread(rec))] = NOBODY;
 }
 
+/* ---- maps --------------------------------------------------------------- */
+
+/* The class of a part of a map: as the map's, but for the size. */
+static uint32_t
+part_class(struct ht_trace *t, uint32_t cls, uint64_t size)
+{
+	struct ht_class_info info = t->classes.info[cls];
+	uint64_t key = ht_hash64(size + ht_hash64(cls));
+
+	if (info.size == size)
+		return cls;
+	for (;; key++) {
+		bool fresh;
+		uint64_t *id = ht_map_put(&t->parts, key, &fresh);
+		const struct ht_class_info *c;
+
+		if (fresh) {
+			info.size = size;
+			ht_evwrite_class(
+			    t->out, size, info.stack, info.thread, 0);
+			*id = ht_classes_add_unnamed(&t->classes, &info) + 1;
+			return (uint32_t)*id - 1;
+		}
+		c = &t->classes.info[*id - 1];
+		if (c->size == size && c->stack == info.stack &&
+		    c->thread == info.thread && c->kind == info.kind)
+			return (uint32_t)*id - 1;
+	}
+}
+
+/* A map becomes two, of which the second begins at `at`. */
+static void
+split(struct ht_trace *t, struct kind *k, size_t place, uint64_t at)
+{
+	struct ht_extent left = k->extents.at[place], right = left;
+	uint64_t age = t->stats.ms - left.block.birth;
+	uint32_t whole = left.block.cls;
+
+	left.end = right.start = at;
+	left.block.cls = part_class(t, whole, left.end - left.start);
+	right.block.cls = part_class(t, whole, right.end - right.start);
+	k->extents.at[place] = left;
+	ht_extents_insert(&k->extents, place + 1, right);
+	ht_evwrite_part(t->out, false, whole, age, shown(t, left.start));
+	ht_evwrite_part(
+	    t->out, true, left.block.cls, age, shown(t, left.start));
+	ht_evwrite_part(t->out, true, right.block.cls, age, shown(t, at));
+	t->last_plus = 0;
+	/* What ends in parts is not temporary. */
+	k->last[t->classes.info[whole].thread] = NOBODY;
+}
+
+/* From here on nothing is mapped there; *gone, if not NULL, is what was. The
+ * thread is 0 where that is found out by what is mapped next. */
+static void
+unmap(struct ht_trace *t, struct kind *k, uint64_t start, uint64_t end,
+    uint32_t thread, struct ht_extents *gone)
+{
+	size_t i = ht_extents_find(&k->extents, start);
+
+	while (i < k->extents.count && k->extents.at[i].start < end) {
+		struct ht_extent e = k->extents.at[i];
+
+		if (e.start < start) {
+			split(t, k, i++, start);
+			continue;
+		}
+		if (e.end > end) {
+			split(t, k, i, end);
+			e = k->extents.at[i];
+		}
+		ht_extents_remove(&k->extents, i);
+		if (!thread) {
+			t->stats.missed++;
+			ht_evwrite_missed(t->out, 1);
+		}
+		block_dies(t, e.block, e.start,
+		    thread ? thread : t->classes.info[e.block.cls].thread);
+		if (gone)
+			ht_extents_insert(gone, gone->count, e);
+	}
+}
+
+static void
+map_is_born(struct ht_trace *t, struct kind *k, const struct ht_rec *rec,
+    uint32_t thread)
+{
+	uint32_t cls = class_of(t, rec, thread);
+	uint64_t start = address_of(t, rec);
+	struct ht_extent e = {start, start + t->classes.info[cls].size,
+	    {cls, (uint32_t)t->stats.ms}};
+
+	/* What was there went in a way that we do not see. */
+	unmap(t, k, e.start, e.end, 0, NULL);
+	ht_extents_insert(
+	    &k->extents, ht_extents_find(&k->extents, e.start), e);
+	ht_evwrite_alloc(t->out, cls, shown(t, e.start));
+	t->last_plus = cls + 1;
+	k->last[thread] = e.start;
+}
+
+/* What the thread was about to unmap there has stayed, if it failed. */
+static void
+settle_unmapping(
+    struct ht_trace *t, struct kind *k, const struct ht_rec *rec, bool failed)
+{
+	struct unmapping **at = &t->unmappings, *u;
+
+	while (*at && (*at)->slot != ht_rec_thread(rec))
+		at = &(*at)->next;
+	if (!(u = *at))
+		return;
+	*at = u->next;
+	for (size_t i = 0; failed && i < u->gone.count; i++) {
+		struct ht_extent e = u->gone.at[i];
+
+		ht_extents_insert(
+		    &k->extents, ht_extents_find(&k->extents, e.start), e);
+		ht_evwrite_unfree(t->out, e.block.cls, shown(t, e.start));
+		t->last_plus = 0;
+	}
+	ht_extents_release(&u->gone);
+	free(u);
+}
+
+/* A record of a map: true. Of what is known to have failed nothing is done. */
+static bool
+on_map(struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
+{
+	uint32_t kind = ht_names_kind(&t->names, ht_rec_stack(rec));
+	uint32_t slot = ht_rec_thread(rec), thread;
+	struct ht_carried c = {.size = ht_rec_size(rec)};
+	uint64_t address = address_of(t, rec);
+	struct unmapping *u;
+	struct kind *k;
+
+	if (kind != HT_KIND_MMAP && kind != HT_KIND_BRK)
+		return false;
+	k = kind_of(t, kind);
+	ht_names_carried(&t->names, ht_rec_stack(rec), &c);
+	thread = ht_names_thread(&t->names, t->out, slot);
+	switch (ht_rec_kind(rec->w1)) {
+	case HT_REC_REALLOC:
+		u = ht_calloc(1, sizeof *u);
+		u->slot = slot;
+		u->next = t->unmappings;
+		t->unmappings = u;
+		if (result != HT_REC_REALLOC_FAIL)
+			unmap(
+			    t, k, address, address + c.size, thread, &u->gone);
+		k->last[thread] = NOBODY;
+		break;
+	case HT_REC_REALLOC_FAIL:
+		settle_unmapping(t, k, rec, true);
+		break;
+	case HT_REC_REALLOC_DONE:
+		settle_unmapping(t, k, rec, false);
+		/* fall through */
+	default:
+		if (c.size && !is_paused(t))
+			map_is_born(t, k, rec, thread);
+		break;
+	}
+	return true;
+}
+
 void
 ht_trace_record(
     struct ht_trace *t, const struct ht_rec *rec, enum ht_rec_kind result)
@@ -538,6 +726,9 @@ ht_trace_record(
 	uint32_t slot = ht_rec_thread(rec), thread;
 	struct ht_block gone;
 
+	if (t->ring->flags & HT_RING_MAPS && ht_rec_stack(rec) &&
+	    on_map(t, rec, result))
+		return;
 	if (t->stats.sampled)
 		note_unsampled(t, rec);
 	switch (ht_rec_kind(rec->w1)) {
@@ -710,10 +901,30 @@ ht_trace_time(struct ht_trace *t, uint64_t ms)
 	ht_evwrite_time(t->out, ms);
 }
 
+/* Pages of maps that are resident. Looked at whenever the resident set has
+ * grown by a 64th beyond what it ever was: so it is not often, and never far
+ * from the peak. */
+static bool
+resident_maps(struct ht_trace *t, uint64_t rss, uint64_t *pages)
+{
+	uint64_t bytes = 0;
+
+	if (!(t->ring->flags & HT_RING_MAPS) ||
+	    rss <= t->rss_looked + t->rss_looked / 64)
+		return false;
+	for (uint32_t kind = HT_KIND_MMAP; kind <= HT_KIND_BRK; kind++)
+		if (ht_resident_add(
+			t->pid, &kind_of(t, kind)->extents, &bytes) == -1)
+			return false;
+	t->rss_looked = rss;
+	*pages = bytes / (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
 void
 ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages)
 {
-	uint64_t bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE), maps;
 
 	if (bytes > t->stats.peak_rss)
 		t->stats.peak_rss = bytes;
@@ -721,7 +932,10 @@ ht_trace_rss(struct ht_trace *t, uint64_t ms, uint64_t pages)
 		return;
 	t->rss = pages;
 	ht_trace_time(t, ms);
-	ht_evwrite_rss(t->out, pages);
+	if (resident_maps(t, pages, &maps))
+		ht_evwrite_rss_maps(t->out, pages, maps);
+	else
+		ht_evwrite_rss(t->out, pages);
 }
 
 void

@@ -31,7 +31,9 @@ add_size(struct buckets *b, const struct ht_prof_row *row, bool base)
 static void
 add_lives(struct buckets *b, const struct ht_prof_row *row, bool base)
 {
-	uint64_t freed = row->allocs - row->leaked;
+	/* What is left of a map may be more blocks than were allocated. */
+	uint64_t freed =
+	    row->allocs > row->leaked ? row->allocs - row->leaked : 0;
 	uint64_t known = ht_hist_total(&row->life);
 	unsigned i;
 

@@ -26,6 +26,9 @@ static const struct layout layouts[COSTS] = {
     [COST_OTHERS] = {"MOST BLOCKS FREED BY ANOTHER THREAD", "by others",
 	"of calls", UNIT_COUNT, UNIT_COUNT, true,
 	"no block was freed by another thread"},
+    [COST_ROUNDING] = {"MOST LOST TO ROUNDING AT THE PEAK", "rounding",
+	"of peak", UNIT_BYTES, UNIT_BYTES, true,
+	"nothing was rounded up, or usable sizes were not recorded"},
 };
 /* Of a part of the run, what is leaked is what was alive at its end. */
 static const struct layout alive = {"ALIVE AT THE END OF THE WINDOW", "bytes",
@@ -56,11 +59,19 @@ put_ink(const struct report *r, enum ink ink, const char *text)
 
 /* --- numbers ------------------------------------------------------------ */
 
+/* What is left of a map that was unmapped in part may be more blocks than were
+ * ever allocated. */
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 static struct amount
 mean_age(const struct costs *c)
 {
-	uint64_t freed = c->sum.allocs - c->sum.leaked_blocks;
-	uint64_t before = c->base.allocs - c->base.leaked_blocks;
+	uint64_t freed = less(c->sum.allocs, c->sum.leaked_blocks);
+	uint64_t before = less(c->base.allocs, c->base.leaked_blocks);
 
 	return amount_between(
 	    before ? c->base.age / before : 0, freed ? c->sum.age / freed : 0);
@@ -71,6 +82,7 @@ other_of(enum cost sort, const struct costs *c)
 {
 	switch (sort) {
 	case COST_CALLS:
+	case COST_ROUNDING:
 		return amount_of(COST_PEAK, c);
 	case COST_LEAKED:
 		return amount_between(
@@ -115,8 +127,9 @@ percent_text(const struct columns *c, const struct line *line)
 	const struct costs *whole =
 	    c->l->of_other && !c->tree ? &line->costs : &c->r->total;
 	const struct ht_sum *sum = c->r->base ? &whole->base : &whole->sum;
-	uint64_t n =
-	    c->l->of_other && !c->tree ? sum->allocs : cost_of(c->sort, sum);
+	uint64_t n = !c->l->of_other || c->tree ? cost_of(c->sort, sum)
+		     : c->sort == COST_ROUNDING ? sum->peak
+						: sum->allocs;
 
 	return amount_percent(
 	    amount_of(c->sort, &line->costs), n, c->r->base != NULL);
@@ -140,7 +153,7 @@ columns_init(struct columns *c, const struct report *r, enum cost sort)
 	    .l = layout_of(r, sort)};
 	c->cost_width = wider(c->l->unit == UNIT_COUNT ? 0 : 8, c->l->head);
 	c->percent_width = 5;
-	c->halves = is_estimated(r) && !c->tree && sort != COST_LIFETIME;
+	c->halves = is_estimated(r) && !c->tree && has_half(sort);
 	c->other_width = c->tree
 			     ? wider(c->l->unit == UNIT_COUNT ? 0 : 8, "self")
 			     : wider(c->l->other_unit == UNIT_COUNT ? 0 : 8,

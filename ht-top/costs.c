@@ -6,7 +6,7 @@
 #include "ht-top/costs.h"
 
 const char *const cost_names[] = {"peak", "calls", "temporary", "leaked",
-    "total", "lifetime", "others", NULL};
+    "total", "lifetime", "others", "rounding", NULL};
 
 static const struct {
 	const char *name;
@@ -22,6 +22,8 @@ static const struct {
     {"lifetime", offsetof(struct ht_sum, held)},
     {"age", offsetof(struct ht_sum, age)},
     {"freed_by_others", offsetof(struct ht_sum, others)},
+    {"rounding", offsetof(struct ht_sum, rounding)},
+    {"rounding_leaked", offsetof(struct ht_sum, rounding_leaked)},
 };
 const size_t field_count = HT_LEN(fields);
 
@@ -73,6 +75,12 @@ half_field(size_t i, const struct costs *c)
 	return halves[i].blocks ? ht_weight_95_blocks(a) : ht_weight_95(a);
 }
 
+bool
+has_half(enum cost cost)
+{
+	return cost <= COST_TOTAL;
+}
+
 uint64_t
 half_of(enum cost cost, const struct costs *c)
 {
@@ -82,7 +90,7 @@ half_of(enum cost cost, const struct costs *c)
 	    [COST_LEAKED] = 3,
 	    [COST_TOTAL] = 1};
 
-	return cost == COST_LIFETIME ? 0 : half_field(field[cost], c);
+	return has_half(cost) ? half_field(field[cost], c) : 0;
 }
 
 uint64_t
@@ -103,6 +111,8 @@ cost_of(enum cost cost, const struct ht_sum *sum)
 		return sum->held;
 	case COST_OTHERS:
 		return sum->others;
+	case COST_ROUNDING:
+		return sum->rounding;
 	case COSTS:
 		break;
 	}

@@ -20,6 +20,7 @@ enum cost {
 	COST_TOTAL,
 	COST_LIFETIME, /* bytes times ms, of freed blocks */
 	COST_OTHERS,   /* frees by another thread */
+	COST_ROUNDING, /* bytes usable, but not asked for, at the peak */
 	COSTS
 };
 extern const char *const cost_names[]; /* for ht_opt_choice */
@@ -50,6 +51,8 @@ struct ht_fmt amount_percent(struct amount a, uint64_t whole, bool sign);
 /* All that is known of a row, for other programs: ht-top(1) lists the fields,
  * whose names and order stay. */
 extern const size_t field_count;
+/* So many are always there; those after them only where they are recorded. */
+#define FIELDS_ALWAYS 10
 const char *field_name(size_t i);
 struct amount field_of(size_t i, const struct costs *c);
 
@@ -57,6 +60,7 @@ struct amount field_of(size_t i, const struct costs *c);
  * NULL: no more); of a difference, whose sides err independently, that of both.
  */
 uint64_t half_of(enum cost cost, const struct costs *c);
+bool has_half(enum cost cost); /* else it is estimated without one */
 const char *half_name(size_t i);
 uint64_t half_field(size_t i, const struct costs *c);
 

@@ -30,6 +30,8 @@ put_costs(struct ht_json *j, const struct costs *c)
 	for (i = 0; i < field_count; i++) {
 		struct amount a = field_of(i, c);
 
+		if (i >= FIELDS_ALWAYS && a.n == 0)
+			continue;
 		ht_json_int(j, field_name(i), a.minus, a.n);
 	}
 	for (i = 0; c->sum.estimate + c->base.estimate && half_name(i); i++)
@@ -290,7 +292,8 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 		    ht_intern_len(&p->text, p->origin->command));
 	ht_json_uint(j, "traces", p->traces);
 	for (i = 0; (name = total_field(p, i, &v)) != NULL; i++)
-		ht_json_uint(j, name, v);
+		if (i < TOTALS_ALWAYS || v)
+			ht_json_uint(j, name, v);
 	for (i = 0; (name = total_half(p, i, &v)) != NULL; i++)
 		ht_json_uint(j, name, v);
 	ht_json_uint(j, "truncated", p->truncated);

@@ -366,6 +366,67 @@ put_numbers_of(const struct report *r, const struct ht_prof *p)
 	ht_out_char(r->out, '\n');
 }
 
+bool
+has_rounding(const struct report *r)
+{
+	const struct ht_sum *s = &r->later->sum,
+			    *b = r->base ? &r->base->sum : s;
+
+	return s->rounding || s->rounding_leaked || b->rounding ||
+	       b->rounding_leaked;
+}
+
+/* The resident set in three: what is live of the heap may not all have been
+ * touched, so it is at most what maps leave. */
+static struct ht_explained
+explained(const struct ht_prof *p, uint64_t *rest)
+{
+	struct ht_explained e = p->explained;
+
+	e.heap = e.heap < e.rss - e.maps ? e.heap : e.rss - e.maps;
+	*rest = e.rss - e.maps - e.heap;
+	return e;
+}
+
+static void
+put_explained(const struct report *r)
+{
+	uint64_t rest;
+	struct ht_explained e = explained(r->later, &rest);
+	size_t column = 0;
+	char item[160];
+
+	snprintf(item, sizeof item, "of %s resident the heap explains %s",
+	    ht_fmt_bytes(e.rss).s, ht_fmt_bytes(e.heap).s);
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "maps %s", ht_fmt_bytes(e.maps).s);
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "the rest %s", ht_fmt_bytes(rest).s);
+	put_item(r, &column, item);
+	ht_out_char(r->out, '\n');
+}
+
+/* What it costs that allocators round up. */
+static void
+put_rounding(const struct report *r)
+{
+	const struct ht_sum *s = &r->later->sum;
+	size_t column = 0;
+	char item[160];
+
+	snprintf(item, sizeof item, "rounding up costs %s%s%s%s%s",
+	    ht_fmt_bytes(s->rounding).s,
+	    r->later->traces == 1 ? " at the peak" : " at the peaks",
+	    s->peak ? " (" : "",
+	    s->peak ? ht_fmt_percent(s->rounding, s->peak).s : "",
+	    s->peak ? " %)" : "");
+	put_item(r, &column, item);
+	snprintf(item, sizeof item, "%s at the end",
+	    ht_fmt_bytes(s->rounding_leaked).s);
+	put_item(r, &column, item);
+	ht_out_char(r->out, '\n');
+}
+
 /* The totals of the base and of the later one, and what is between them. */
 static void
 put_comparison(const struct report *r)
@@ -412,6 +473,10 @@ print_header(const struct report *r)
 		put_estimates(r, r->base);
 	} else {
 		put_numbers_of(r, r->later);
+		if (r->later->explained.rss)
+			put_explained(r);
+		if (has_rounding(r))
+			put_rounding(r);
 	}
 	put_notices(r, r->later);
 	put_estimates(r, r->later);
@@ -432,6 +497,8 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 {
 	struct ht_prof_kind peak;
 	bool one = ht_prof_peak(p, &peak);
+	uint64_t rest;
+	struct ht_explained e = explained(p, &rest);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -447,6 +514,12 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"peak_rss", p->peak_rss},
 	    {"lost", p->lost},
 	    {"freed_by_others", p->sum.others},
+	    {"rounding", p->sum.rounding},
+	    {"rounding_leaked", p->sum.rounding_leaked},
+	    {"rss_explained", e.rss},
+	    {"rss_heap", e.heap},
+	    {"rss_maps", e.maps},
+	    {"rss_rest", rest},
 	};
 
 	if (i >= HT_LEN(field))
@@ -497,6 +570,8 @@ print_totals(const struct report *r)
 
 		if (r->base)
 			total_field(r->base, i, &base);
+		if (i >= TOTALS_ALWAYS && !v && !base)
+			continue;
 		a = amount_between(base, v);
 		ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n", name,
 		    a.minus ? "-" : "", a.n);

@@ -56,7 +56,9 @@ struct report {
 
 /* `name<TAB>value` lines. */
 void print_totals(const struct report *r);
-/* The same as fields of a profile, in order; NULL: no more. */
+/* The same as fields of a profile, in order; NULL: no more. The first are
+ * always shown; the others where they are recorded. */
+#define TOTALS_ALWAYS 11
 const char *total_field(const struct ht_prof *p, size_t i, uint64_t *value);
 /* Kinds of allocations that the report leaves out because none was asked for,
  * sorted by name; an array that is the caller's, of so many. */
@@ -65,6 +67,8 @@ size_t kinds_left_out(const struct report *r, uint32_t **kind);
 const char *total_half(const struct ht_prof *p, size_t i, uint64_t *half);
 /* Whether anything in the report is an estimate. */
 bool is_estimated(const struct report *r);
+/* Whether usable sizes were recorded, and are more than what was asked for. */
+bool has_rounding(const struct report *r);
 void print_header(const struct report *r);
 void print_sections(const struct report *r);
 void print_trees(const struct report *r);

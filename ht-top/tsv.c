@@ -87,7 +87,26 @@ put_costs(struct tsv *t, const struct costs *c)
 {
 	size_t i;
 
-	for (i = 0; i < field_count; i++)
+	for (i = 0; i < FIELDS_ALWAYS; i++)
+		put_amount(t, field_of(i, c));
+}
+
+/* Columns that came later, and only where they say something. */
+static void
+put_more_names(struct tsv *t)
+{
+	size_t i;
+
+	for (i = FIELDS_ALWAYS; has_rounding(t->r) && i < field_count; i++)
+		put_word(t, field_name(i));
+}
+
+static void
+put_more_costs(struct tsv *t, const struct costs *c)
+{
+	size_t i;
+
+	for (i = FIELDS_ALWAYS; has_rounding(t->r) && i < field_count; i++)
 		put_amount(t, field_of(i, c));
 }
 
@@ -165,7 +184,7 @@ put_cost_names(struct tsv *t)
 {
 	size_t i;
 
-	for (i = 0; i < field_count; i++)
+	for (i = 0; i < FIELDS_ALWAYS; i++)
 		put_word(t, field_name(i));
 }
 
@@ -221,6 +240,7 @@ put_section(struct tsv *t, struct rows *rows, enum cost sort)
 		put_costs(t, &row[i]->costs);
 		put_key(t, rows, row[i]);
 		put_halves(t, &row[i]->costs);
+		put_more_costs(t, &row[i]->costs);
 		end_line(t);
 	}
 	free(row);
@@ -241,6 +261,7 @@ put_sections(struct tsv *t)
 	else
 		put_names(t, place_names);
 	put_half_names(t);
+	put_more_names(t);
 	end_line(t);
 	rows_init(&rows, t->r);
 	for (i = 0; i < t->r->top->nsort; i++)
@@ -265,6 +286,7 @@ put_tree(struct tsv *t, const struct forest *f, enum cost sort)
 		put_costs(t, &costs);
 		put_place(t, node->place);
 		put_halves(t, &costs);
+		put_more_costs(t, &costs);
 		end_line(t);
 	}
 	visit_release(&v);
@@ -283,6 +305,7 @@ put_trees(struct tsv *t)
 	put_cost_names(t);
 	put_names(t, place_names);
 	put_half_names(t);
+	put_more_names(t);
 	end_line(t);
 	forest_init(&f, t->r);
 	for (i = 0; i < t->r->top->nsort; i++)

@@ -48,12 +48,6 @@ ht_cost_temporary(struct ht_cost *k, struct ht_class *c, int by)
 		    &k->temporary, &k->temporary_rest, w >> 32, (uint32_t)w);
 }
 
-static uint64_t
-frees(const struct ht_class *c)
-{
-	return c->allocs - c->live;
-}
-
 void
 ht_cost_aged(
     struct ht_cost *k, const struct ht_class *c, const struct ht_event *ev)
@@ -62,7 +56,7 @@ ht_cost_aged(
 
 	HT_GROW(k->life, k->nlife, (size_t)ev->cls + 1);
 	l = &k->life[ev->cls];
-	l->last_free = frees(c);
+	l->last_free = ht_class_frees(c);
 	l->last_age = ev->age;
 	l->last_other = ev->thread != 0;
 	if (ev->age)
@@ -81,7 +75,7 @@ ht_cost_unaged(
 	if (ev->cls >= k->nlife)
 		return;
 	l = &k->life[ev->cls];
-	told = l->last_free == frees(c) + 1;
+	told = l->last_free == ht_class_frees(c) + 1;
 	l->last_free = 0; /* one undoing of one free */
 	if (!told)
 		return;
@@ -129,6 +123,23 @@ ht_cost_rss(struct ht_cost *k, uint64_t bytes)
 	struct ht_bucket *b = ht_series_at(&k->series, k->ms);
 
 	b->rss = bytes > b->rss ? bytes : b->rss;
+}
+
+void
+ht_explain(struct ht_explained *to, const struct ht_explained *more)
+{
+	if (more->rss != to->rss     ? more->rss > to->rss
+	    : more->heap != to->heap ? more->heap > to->heap
+				     : more->maps > to->maps)
+		*to = *more;
+}
+
+void
+ht_cost_maps(struct ht_cost *k, uint64_t rss, uint64_t maps)
+{
+	struct ht_explained now = {rss, k->now, maps};
+
+	ht_explain(&k->explained, &now);
 }
 
 /* --- other kinds --------------------------------------------------------- */
@@ -218,6 +229,7 @@ ht_cost_restart(struct ht_cost *k, const struct ht_tables *t)
 	size_t i;
 
 	k->high = k->peak = k->now;
+	k->explained = (struct ht_explained){0};
 	k->peak_ms = k->ms;
 	k->allocs = k->temporary = k->series_allocs = k->series_temporary = 0;
 	k->allocs_rest = k->temporary_rest = 0;
@@ -293,6 +305,9 @@ add_estimate(struct ht_sum *sum, const struct ht_sum *more)
 	    &sum->peak_blocks, &r->peak_blocks, 0, more->rest.peak_blocks);
 	ht_plus_rest(&sum->others, &r->others, 0, more->rest.others);
 	ht_plus_rest(&sum->age, &r->age, 0, more->rest.age);
+	ht_plus_rest(&sum->rounding, &r->rounding, 0, more->rest.rounding);
+	ht_plus_rest(&sum->rounding_leaked, &r->rounding_leaked, 0,
+	    more->rest.rounding_leaked);
 	add_variance(&v->allocs, more->variance.allocs);
 	add_variance(&v->bytes, more->variance.bytes);
 	add_variance(&v->temporary, more->variance.temporary);
@@ -328,6 +343,8 @@ ht_sum_settle(struct ht_sum *s)
 	stay_at_largest(s->peak_blocks, &r->peak_blocks, &v->peak_blocks);
 	stay_at_largest(s->others, &r->others, NULL);
 	stay_at_largest(s->age, &r->age, NULL);
+	stay_at_largest(s->rounding, &r->rounding, NULL);
+	stay_at_largest(s->rounding_leaked, &r->rounding_leaked, NULL);
 }
 
 void
@@ -343,6 +360,8 @@ ht_sum_add(struct ht_sum *sum, const struct ht_sum *more)
 	ht_plus(&sum->others, more->others);
 	ht_plus(&sum->age, more->age);
 	ht_plus(&sum->held, more->held);
+	ht_plus(&sum->rounding, more->rounding);
+	ht_plus(&sum->rounding_leaked, more->rounding_leaked);
 	if (more->estimate)
 		add_estimate(sum, more);
 	if (sum->estimate)

@@ -42,6 +42,15 @@ struct ht_life {
 	bool last_other;
 };
 
+/* What a resident set consisted of, bytes; rss 0: not known. */
+struct ht_explained {
+	uint64_t rss;
+	uint64_t heap; /* live, so at most this */
+	uint64_t maps; /* resident */
+};
+/* The one of the larger set stays; of two that are equal, the one with more. */
+void ht_explain(struct ht_explained *to, const struct ht_explained *more);
+
 /* The live bytes of a kind of allocations that is not the heap. */
 struct ht_cost_kind {
 	uint64_t now, peak, epoch, peak_ms; /* as below */
@@ -68,6 +77,7 @@ struct ht_cost {
 	struct ht_cost_kind *kind; /* as in the tables; may be shorter */
 	size_t nkind;
 	bool overflow; /* a sum did not fit: a trace of lies */
+	struct ht_explained explained;
 };
 
 /* Live bytes rose above k->high. */
@@ -169,6 +179,7 @@ const struct ht_cost_kind *ht_cost_kind(
 /* The clock goes on. */
 void ht_cost_time(struct ht_cost *k, uint64_t ms);
 void ht_cost_rss(struct ht_cost *k, uint64_t bytes);
+void ht_cost_maps(struct ht_cost *k, uint64_t rss, uint64_t maps);
 
 /* Totals start here: nothing before counts, the clock goes on. */
 void ht_cost_reset(struct ht_cost *k, const struct ht_tables *t);
@@ -191,7 +202,7 @@ ht_cost_event(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
 			ht_cost_other(k, t, ev);
 		else
 			ht_cost_free(k, &t->cls[ev->cls], ev->temporary);
-		if (ht_unlikely(ev->age | ev->thread))
+		if (ht_unlikely(ev->age | ev->thread) && !ev->part)
 			ht_cost_aged(k, &t->cls[ev->cls], ev);
 		break;
 	case HT_EV_UNFREE:
@@ -199,13 +210,17 @@ ht_cost_event(struct ht_cost *k, struct ht_tables *t, const struct ht_event *ev)
 			ht_cost_other(k, t, ev);
 		else
 			ht_cost_unfree(k, &t->cls[ev->cls], ev->temporary);
-		ht_cost_unaged(k, &t->cls[ev->cls], ev);
+		if (!ev->part)
+			ht_cost_unaged(k, &t->cls[ev->cls], ev);
 		break;
 	case HT_EV_TIME:
 		ht_cost_time(k, ev->value);
 		break;
 	case HT_EV_RSS:
 		ht_cost_rss(k, ht_times(ev->value, t->page_size));
+		if (ev->maps)
+			ht_cost_maps(k, ht_times(ev->value, t->page_size),
+			    ht_times(ev->maps - 1, t->page_size));
 		break;
 	case HT_EV_SAMPLED:
 		k->sampled = ev->value;
@@ -236,11 +251,15 @@ struct ht_sum {
 	/* How long blocks that were freed had lived, in block times ms and in
 	 * byte times ms: of each age the least of its power of two (hist.h). */
 	uint64_t age, held;
+	/* What was usable beyond the bytes asked for, of the blocks at the peak
+	 * and of those leaked; 0 where that is not recorded. */
+	uint64_t rounding, rounding_leaked;
 	bool estimate; /* blocks were sampled */
-	/* Of estimates, the rest of those that are not bytes, in 2^-32. */
+	/* Of estimates, the rest of those that are not bytes, in 2^-32, and of
+	 * those bytes that do not follow from a size. */
 	struct ht_rests {
 		uint32_t allocs, temporary, leaked_blocks, peak_blocks;
-		uint32_t others, age;
+		uint32_t others, age, rounding, rounding_leaked;
 	} rest;
 	/* And their variances; 0: exact. Those of blocks are in 2^-32. */
 	struct ht_variances {

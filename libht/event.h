@@ -14,10 +14,12 @@
  * trace does not end in `#E`: the reader gives it once for every trace. */
 enum ht_event_kind {
 	HT_EV_ALLOC,	   /* +   cls, address */
-	HT_EV_FREE,	   /* -   cls, temporary, age, thread, address */
-	HT_EV_UNFREE,	   /* #F  cls, address, temporary: as the free said */
+	HT_EV_FREE,	   /* -   cls, temporary, age, thread, address;
+			    * #G  cls, age, address, part */
+	HT_EV_UNFREE,	   /* #F  cls, address, temporary: as the free said;
+			    * #N  cls, age, address, part */
 	HT_EV_TIME,	   /* c   value: ms since the start */
-	HT_EV_RSS,	   /* R   value: pages */
+	HT_EV_RSS,	   /* R   value: pages; maps */
 	HT_EV_VERSION,	   /* v   value: tool version; id: format version */
 	HT_EV_END,	   /* #E  end, value */
 	HT_EV_EXE,	   /* x   text */
@@ -64,12 +66,16 @@ struct ht_event {
 	uint32_t cls;
 	uint32_t id;
 	bool temporary;
+	/* Of the two: a block goes, or comes, as it is now others, or a part of
+	 * one; there was no call. */
+	bool part;
 	/* Of HT_EV_FREE: how old the block is in ms, 0 when younger than a
 	 * tick; the thread that freed it, 0: the one that allocated it. */
 	uint32_t thread;
 	uint64_t age;
 	uint64_t address; /* 0 unless the trace carries addresses */
 	uint64_t value;
+	uint64_t maps; /* of HT_EV_RSS: 1 + pages of maps; 0: not known */
 	/* Bytes of the input, not terminated; until the next call. */
 	const char *text;
 	size_t len;

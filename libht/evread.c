@@ -524,6 +524,7 @@ read_fields(
 	ev->temporary = temporary;
 	ev->age = v[0];
 	ev->thread = (uint32_t)v[1];
+	ev->part = false;
 	ev->address = v[3];
 	c->freed_temp = temporary;
 	c->live--;
@@ -624,16 +625,54 @@ read_unfree(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	if (get_address(c, &address) < 0 || get_end(c) < 0)
 		return broken(r);
 	k = &r->t.cls[cls];
-	if (k->live == k->allocs)
+	if (ht_class_frees(k) == 0)
 		return reject(
 		    r, "no free of class %x is there to be undone", cls);
 	k->live++;
 	ev->kind = HT_EV_UNFREE;
 	ev->cls = cls;
 	ev->temporary = k->freed_temp;
+	ev->part = false;
 	ev->address = address;
 	k->freed_temp = false;
 	r->last = 0; /* as the writer has it */
+	return 1;
+}
+
+/* `#G`: a block is no more, and `#N`: one is there; as parts of one. */
+static int
+read_part(
+    struct ht_evread *r, struct cursor *c, struct ht_event *ev, bool comes)
+{
+	struct ht_class *k;
+	uint64_t address = 0, age = 0;
+	uint32_t cls;
+	int rc;
+
+	if (get_class(r, c, &cls, &rc) < 0)
+		return rc;
+	if (c->end - c->p > 2 && c->p[0] == ' ' && c->p[1] == 'o') {
+		c->p += 2;
+		if (ht_hex_parse(&c->p, c->end, &age) < 0)
+			return broken(r);
+	}
+	if (get_address(c, &address) < 0 || get_end(c) < 0)
+		return broken(r);
+	k = &r->t.cls[cls];
+	if (!comes && k->live == 0)
+		return reject(
+		    r, "class %x has no live block that could go", cls);
+	k->live += comes ? 1 : UINT64_MAX;
+	k->parts += comes ? 1 : UINT64_MAX;
+	k->freed_temp = false;
+	ev->kind = comes ? HT_EV_UNFREE : HT_EV_FREE;
+	ev->cls = cls;
+	ev->temporary = false;
+	ev->part = true;
+	ev->age = age;
+	ev->thread = 0;
+	ev->address = address;
+	r->last = 0;
 	return 1;
 }
 
@@ -707,6 +746,7 @@ read_pointer_free(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 	s->last_address = 0;
 	r->last = 0;
 	r->t.cls[cls].live--;
+	ev->part = false;
 	ev->kind = HT_EV_FREE;
 	ev->cls = (uint32_t)cls;
 	ev->temporary = temporary;
@@ -869,8 +909,22 @@ read_sampled(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 static int
 read_rss(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 {
-	int rc = read_value(r, c, ev, HT_EV_RSS);
+	uint64_t pages, maps = 0;
+	bool known = false;
+	int rc;
 
+	if (get_num(c, &pages) < 0)
+		return broken(r);
+	if (c->end - c->p > 2 && c->p[0] == ' ' && c->p[1] == 'm') {
+		c->p += 2;
+		known = true;
+		if (ht_hex_parse(&c->p, c->end, &maps) < 0 || maps > pages)
+			return broken(r);
+	}
+	rc = get_end(c) < 0 ? broken(r) : 1;
+	ev->kind = HT_EV_RSS;
+	ev->value = pages;
+	ev->maps = maps + known;
 	if (rc > 0 && ev->value > r->t.peak_rss)
 		r->t.peak_rss = ev->value;
 	return rc;
@@ -1134,6 +1188,9 @@ read_extension(struct ht_evread *r, struct cursor *c, struct ht_event *ev)
 		return read_kind(r, c, ev);
 	case 'C':
 		return read_cut(r, c, ev);
+	case 'G':
+	case 'N':
+		return read_part(r, c, ev, r->state->line[1] == 'N');
 	case 'F':
 		return read_unfree(r, c, ev);
 	case 'L':

@@ -142,6 +142,7 @@ ht_evread_next(struct ht_evread *r, struct ht_event *ev)
 		ev->kind = HT_EV_FREE;
 		ev->temporary = r->last == (uint64_t)id + 1;
 		ev->age = 0;
+		ev->part = false;
 		ev->thread = 0;
 		c->freed_temp = ev->temporary;
 		c->live--;

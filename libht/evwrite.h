@@ -153,6 +153,25 @@ ht_evwrite_unfree(struct ht_out *out, uint32_t cls, uint64_t address)
 	ht_out_char(out, '\n');
 }
 
+/* `#N <class> [o<ms>] [@<address>]`, or `#G …` */
+static inline void
+ht_evwrite_part(struct ht_out *out, bool comes, uint32_t cls, uint64_t age,
+    uint64_t address)
+{
+	ht_evwrite_line(out, comes ? "#N" : "#G", 1, cls, 0, 0, 0);
+	out->p--;
+	if (age) {
+		ht_evwrite_line(out, " o", 0, 0, 0, 0, 0);
+		out->p--;
+		ht_out_hex(out, age);
+	}
+	if (address) {
+		ht_out_write(out, " @", 2);
+		ht_out_hex(out, address);
+	}
+	ht_out_char(out, '\n');
+}
+
 /* `c <ms since the start>` */
 static inline void
 ht_evwrite_time(struct ht_out *out, uint64_t ms)
@@ -165,6 +184,17 @@ static inline void
 ht_evwrite_rss(struct ht_out *out, uint64_t pages)
 {
 	ht_evwrite_line(out, "R", 1, pages, 0, 0, 0);
+}
+
+/* `R <pages> m<pages>`: of these so many are of maps that are recorded */
+static inline void
+ht_evwrite_rss_maps(struct ht_out *out, uint64_t pages, uint64_t maps)
+{
+	ht_evwrite_rss(out, pages);
+	out->p--;
+	ht_out_write(out, " m", 2);
+	ht_out_hex(out, maps);
+	ht_out_char(out, '\n');
 }
 
 /* `a <size> <stack> [<thread>] [u<usable>]`; thread 1 and usable 0 are left

@@ -176,6 +176,8 @@ ht_row_add(struct ht_prof_row *to, const struct ht_prof_row *more)
 	ht_plus(&to->leaked, more->leaked);
 	ht_plus(&to->peak, more->peak);
 	ht_plus(&to->others, more->others);
+	ht_plus(&to->rounding, more->rounding);
+	ht_plus(&to->rounding_leaked, more->rounding_leaked);
 	ht_hist_merge(&to->life, &more->life);
 }
 
@@ -225,6 +227,9 @@ estimate(const struct ht_prof_row *row, uint64_t age)
 	s.peak_blocks = ht_weight_times(row->peak, &w, &s.rest.peak_blocks);
 	s.others = ht_weight_times(row->others, &w, &s.rest.others);
 	s.age = ht_weight_times(age, &w, &s.rest.age);
+	s.rounding = ht_weight_times(row->rounding, &w, &s.rest.rounding);
+	s.rounding_leaked =
+	    ht_weight_times(row->rounding_leaked, &w, &s.rest.rounding_leaked);
 	ht_sum_settle(&s);
 	return s;
 }
@@ -248,6 +253,8 @@ ht_row_sum(const struct ht_prof_row *row)
 	    .others = row->others,
 	    .age = age,
 	    .held = ht_times(age, row->size),
+	    .rounding = row->rounding,
+	    .rounding_leaked = row->rounding_leaked,
 	};
 }
 
@@ -527,7 +534,7 @@ static void
 merge_life(struct ht_merge *m, struct ht_prof_row *row, const struct ht_cost *k,
     uint32_t cls, const struct ht_class *c)
 {
-	uint64_t frees = c->allocs - c->live, aged = 0;
+	uint64_t frees = ht_class_frees(c), aged = 0;
 
 	if (cls < k->nlife) {
 		ht_plus(&row->others, k->life[cls].others);
@@ -574,6 +581,7 @@ merge_header(struct ht_merge *m, const struct ht_cost *k)
 	raise_to(&p->longest_ms, t->ms);
 	raise_to(&p->peak_rss, ht_times(t->peak_rss, t->page_size));
 	raise_to(&p->own_rss, ht_times(t->own_rss, t->page_size));
+	ht_explain(&p->explained, &k->explained);
 	ht_plus(&p->lost, t->lost);
 	ht_plus(&p->unseen, t->unseen);
 	ht_plus(&p->missed, t->missed);
@@ -598,9 +606,15 @@ ht_merge_end(struct ht_merge *m, const struct ht_cost *k,
 		struct ht_sum sum;
 		uint32_t id;
 
-		if (c->allocs == 0 && c->peak == 0)
+		if (c->allocs == 0 && c->peak == 0 && c->live == 0 &&
+		    ht_class_frees(c) == 0)
 			continue;
 		merge_life(m, &more, k, i, c);
+		if (c->usable > c->size) {
+			more.rounding = ht_times(c->peak, c->usable - c->size);
+			more.rounding_leaked =
+			    ht_times(c->live, c->usable - c->size);
+		}
 		if (c->other)
 			merge_kind(m, k, c);
 		id = ht_merge_row(m, i);
@@ -727,6 +741,7 @@ add_header(struct ht_prof *p, const struct ht_prof *more)
 	raise_to(&p->longest_ms, more->longest_ms);
 	raise_to(&p->peak_rss, more->peak_rss);
 	raise_to(&p->own_rss, more->own_rss);
+	ht_explain(&p->explained, &more->explained);
 	ht_plus(&p->lost, more->lost);
 	ht_plus(&p->unseen, more->unseen);
 	ht_plus(&p->missed, more->missed);

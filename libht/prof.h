@@ -32,7 +32,8 @@ struct ht_prof_row {
 	uint64_t size;
 	uint64_t sampled; /* mean bytes between samples; 0: all blocks */
 	uint64_t allocs, temporary, leaked, peak;
-	uint64_t others; /* frees by another thread */
+	uint64_t others;		    /* frees by another thread */
+	uint64_t rounding, rounding_leaked; /* bytes: struct ht_sum */
 	/* Ages at the free, ms. Of heaptrack's files they are not known: those
 	 * frees are not in it. */
 	struct ht_hist life;
@@ -84,6 +85,7 @@ struct ht_prof {
 					  * largest; of two that have it, the
 					  * first moment */
 	uint64_t peak_rss, own_rss;	 /* bytes, the largest */
+	struct ht_explained explained;	 /* of the largest it is known of */
 	uint64_t lost, unseen, missed;
 	uint64_t first_start, last_start; /* s since 1970; 0 not known */
 	bool overflow;

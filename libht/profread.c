@@ -147,6 +147,22 @@ read_pair(struct ht_profread *r, struct cursor *c, unsigned line, uint64_t *a,
 }
 
 static int
+read_rss(struct ht_profread *r, struct cursor *c)
+{
+	struct ht_prof *p = r->p;
+	struct ht_explained *e = &p->explained;
+
+	if (get_num(c, &p->peak_rss) < 0 || get_num(c, &p->own_rss) < 0)
+		return -1;
+	if (c->p != c->end &&
+	    (get_nums(c, (uint64_t *const[]){&e->rss, &e->heap, &e->maps}, 3) <
+		    0 ||
+		e->maps > e->rss))
+		return -1;
+	return once(r, SEEN_RSS);
+}
+
+static int
 read_lost(struct ht_profread *r, struct cursor *c)
 {
 	struct ht_prof *p = r->p;
@@ -375,7 +391,8 @@ get_costs(struct cursor *c, struct ht_prof_row *row)
 		char letter;
 		uint64_t *to;
 	} cost[] = {{'t', &row->temporary}, {'l', &row->leaked},
-	    {'p', &row->peak}, {'w', &row->others}, {'s', &row->sampled}};
+	    {'p', &row->peak}, {'w', &row->others}, {'r', &row->rounding},
+	    {'R', &row->rounding_leaked}, {'s', &row->sampled}};
 	size_t i = 0;
 
 	while (c->p != c->end) {
@@ -403,7 +420,8 @@ read_row(struct ht_profread *r, struct cursor *c)
 	int rc = -1;
 
 	if (get_num(c, &size) == 0 && get_num(c, &more.allocs) == 0 &&
-	    get_costs(c, &more) == 0 && (more.allocs || more.peak) &&
+	    get_costs(c, &more) == 0 &&
+	    (more.allocs || more.peak || more.leaked || more.life.n) &&
 	    (more.sampled == 0 || ht_weight_is_rate(more.sampled))) {
 		id = ht_prof_row(
 		    r->p, r->here, size, r->thread, r->kind, more.sampled);
@@ -447,7 +465,7 @@ read_line(struct ht_profread *r, char kind, struct cursor *c)
 		return read_pair(
 		    r, c, SEEN_PEAK, &p->largest_peak, &p->peak_ms);
 	case 'R':
-		return read_pair(r, c, SEEN_RSS, &p->peak_rss, &p->own_rss);
+		return read_rss(r, c);
 	case 'P':
 		return read_pair(
 		    r, c, SEEN_STARTS, &p->first_start, &p->last_start);

@@ -78,7 +78,8 @@ find_needed(struct writer *w)
 	for (i = 0; i < p->nrow; i++) {
 		const struct ht_prof_row *row = &p->row[i];
 
-		if (row->allocs == 0 && row->peak == 0)
+		if (row->allocs == 0 && row->peak == 0 && row->leaked == 0 &&
+		    row->life.n == 0)
 			continue;
 		w->row[w->nrow++] = i;
 		need(&w->text, row->thread);
@@ -269,6 +270,11 @@ put_totals(struct writer *w)
 	put_line(w, "r", 2, p->runtime_ms, p->longest_ms, 0);
 	put_line(w, "p", 2, p->largest_peak, p->peak_ms, 0);
 	put_line(w, "R", 2, p->peak_rss, p->own_rss, 0);
+	if (p->explained.rss) {
+		w->out->p--;
+		ht_evwrite_line(w->out, "", 3, p->explained.rss,
+		    p->explained.heap, p->explained.maps, 0);
+	}
 	put_line(w, "L", 3, p->lost, p->unseen, p->missed);
 	put_line(w, "P", 2, p->first_start, p->last_start, 0);
 }
@@ -436,6 +442,8 @@ put_row(struct writer *w, const struct ht_prof_row *row)
 	put_more(out, 'l', row->leaked);
 	put_more(out, 'p', row->peak);
 	put_more(out, 'w', row->others);
+	put_more(out, 'r', row->rounding);
+	put_more(out, 'R', row->rounding_leaked);
 	put_more(out, 's', row->sampled);
 	for (i = 0; i < HT_HIST_BUCKETS; i++) {
 		uint64_t n = ht_hist_get(&row->life, i);

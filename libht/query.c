@@ -505,7 +505,8 @@ ht_select_row(struct ht_select *s, const struct ht_prof_row *row)
 static bool
 keep(void *select, const struct ht_prof_row *row)
 {
-	return (row->allocs || row->peak) && ht_select_row(select, row);
+	return (row->allocs || row->peak || row->leaked || row->life.n) &&
+	       ht_select_row(select, row);
 }
 
 void

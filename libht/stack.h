@@ -50,6 +50,8 @@ struct ht_class {
 	bool freed_temp; /* whether its last free was of a temporary block */
 	bool other;	 /* its stack has a kind: it is not of the heap */
 	uint64_t usable; /* 0: not recorded */
+	uint64_t parts;	 /* `#N` less `#G`, modulo 2^64: blocks that came by no
+			  * call; the reader's */
 } __attribute__((aligned(64)));
 
 struct ht_thread {
@@ -110,6 +112,13 @@ struct ht_tables {
 /* Empty again; the memory is kept for the next trace. */
 void ht_tables_clear(struct ht_tables *t);
 void ht_tables_release(struct ht_tables *t);
+
+/* So many of its blocks were freed. */
+static inline uint64_t
+ht_class_frees(const struct ht_class *c)
+{
+	return c->allocs + c->parts - c->live;
+}
 
 /* A new class, zeroed, the last of t->cls. */
 struct ht_class *ht_tables_class(struct ht_tables *t);

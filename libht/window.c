@@ -66,6 +66,7 @@ shut_window(struct ht_window *w, struct ht_cost *k, struct ht_tables *t)
 		w->cls[i] = t->cls[i];
 		w->cls[i].allocs -= m->before;
 		w->cls[i].live = m->live;
+		w->cls[i].parts = m->parts;
 	}
 }
 
@@ -82,7 +83,7 @@ static bool
 born_inside(const struct ht_window *w, const struct ht_window_class *m,
     const struct ht_tables *t, const struct ht_event *ev)
 {
-	if (m->live == 0)
+	if (m->live == 0 && ev->kind == HT_EV_FREE)
 		return false;
 	return !t->ours || (ev->age <= t->ms && t->ms - ev->age >= w->from);
 }
@@ -102,6 +103,11 @@ one_block(struct ht_window *w, struct ht_cost *k, struct ht_tables *t,
 	} else if (ev->kind == HT_EV_FREE) {
 		inside = m->inside = born_inside(w, m, t, ev);
 		m->live -= inside;
+		m->parts -= ev->part && inside;
+	} else if (ev->part) {
+		inside = born_inside(w, m, t, ev);
+		m->live += inside;
+		m->parts += inside;
 	} else {
 		inside = m->inside;
 		m->live += inside;

@@ -23,6 +23,7 @@
 struct ht_window_class {
 	uint64_t before; /* blocks allocated before the window */
 	uint64_t live;	 /* blocks born in it and alive */
+	uint64_t parts;	 /* of struct ht_class, of blocks born in it */
 	bool inside;	 /* the last free was of such a block */
 };
 

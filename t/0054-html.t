@@ -19,7 +19,7 @@ view() {
 }
 # What of the totals a page computes.
 totals_of() {
-	grep -vE '^(runtime_ms|peak_rss|lost)	'
+	grep -vE '^(runtime_ms|peak_rss|lost|rounding|rounding_leaked|rss_[a-z]+)	'
 }
 # buckets FROM..TO: from and to of a window in ms.
 buckets() {
@@ -112,6 +112,25 @@ for w in "" $((n / 2))..$n; do
 	view ${w:+window=$w} by=life | powers >got
 	same got want "lifetimes${w:+ of a window}"
 done
+
+# Maps, of which parts go on as others: of a map that did ht-top knows no
+# lifetime, and pages do not speak of it.
+"$BIN/ht-record" --mmap --interval 1 -q -o m.ht "$PROG/mapper" 3 4000 >/dev/null
+html --filter kind=mmap m.ht
+is "$status$(err)" 0 'maps become a page'
+view windows >windows
+n=$(wc -l <windows)
+for w in 0..$n $((n / 3))..$n 0..$((n - n / 3)); do
+	set -- $(buckets $w)
+	top --filter kind=mmap --from ${1}ms --to ${2}ms m.ht >want
+	view window=$w >got
+	same got want "maps: window $w of $n"
+	tsv --filter kind=mmap --lifetimes --from ${1}ms --to ${2}ms m.ht |
+	    grep -v ^unknown >want
+	view window=$w by=life | powers >got
+	same got want "maps: lifetimes, $w of $n"
+done
+ok 'grep -q "^#N " m.ht' 'some of them in parts'
 
 # A part of the run only, which does not begin with a bucket.
 perl "$T/prog/random.pl" 7 8000 >r.ht

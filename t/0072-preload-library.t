@@ -36,7 +36,7 @@ is "$(sed 's/@.*//' imports | grep -Evx "$allowed")" '' \
     'each was thought about'
 
 # --- what it offers --------------------------------------------------------
-hooks='malloc|free|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|cfree|free_sized|free_aligned_sized|dlclose|prctl|syscall|setrlimit|setrlimit64|prlimit|prlimit64|execl|execle|execlp|execv|execve|execvp|execvpe|execveat|fexecve|posix_spawn|posix_spawnp|system|popen|heaptrack_malloc|heaptrack_realloc|heaptrack_free|ht_api_join'
+hooks='mmap|mmap64|munmap|mremap|brk|sbrk|malloc|free|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|cfree|free_sized|free_aligned_sized|dlclose|prctl|syscall|setrlimit|setrlimit64|prlimit|prlimit64|execl|execle|execlp|execv|execve|execvp|execvpe|execveat|fexecve|posix_spawn|posix_spawnp|system|popen|heaptrack_malloc|heaptrack_realloc|heaptrack_free|ht_api_join'
 nm -D --defined-only "$so" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >exports
 is "$(grep -Evx "$hooks" exports)" '' 'it exports the hooks only'
 for f in malloc free calloc realloc reallocarray posix_memalign aligned_alloc \

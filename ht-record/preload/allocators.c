@@ -11,6 +11,7 @@
 #define ARRAY(n, f, c, s)   ROW(n, ALLOC, f, 0, s, c, 0)
 #define FREE(n, f)	    ROW(n, FREE, f, 1, 0, 0, 0)
 #define REALLOC(n, f, b, s) ROW(n, REALLOC, f, b, s, 0, 0)
+#define USABLE(n, f)	    ROW(n, USABLE, f, 1, 0, 0, 0)
 
 /* malloc's family under another name. */
 #define MALLOC(f, p)                                                           \
@@ -20,7 +21,8 @@
 	    ALLOC(p "memalign", f, 2), ALLOC(p "aligned_alloc", f, 2),         \
 	    ALLOC(p "valloc", f, 1), ALLOC(p "pvalloc", f, 1),                 \
 	    ROW(p "reallocarray", REALLOC, f, 1, 3, 2, 0), FREE(p "cfree", f), \
-	    FREE(p "free_sized", f), FREE(p "free_aligned_sized", f)
+	    FREE(p "free_sized", f), FREE(p "free_aligned_sized", f),          \
+	    USABLE(p "malloc_usable_size", f)
 
 /* jemalloc's own. */
 #define MALLOCX(f, p)                                                          \
@@ -89,6 +91,7 @@ const struct ht_entry_point ht_entry_points[] = {
     TC_NEW("tc_newarray"),
     TC_DELETE("tc_delete"),
     TC_DELETE("tc_deletearray"),
+    USABLE("tc_malloc_size", TC),
 
     MI("mi_", 0),
     MI("mi_heap_", 1),
@@ -113,6 +116,7 @@ const struct ht_entry_point ht_entry_points[] = {
     ARRAY("mi_heap_alloc_new_n", MI, 2, 3),
     REALLOC("mi_new_realloc", MI, 1, 2),
     ROW("mi_new_reallocn", REALLOC, MI, 1, 3, 2, 0),
+    USABLE("mi_usable_size", MI),
 
     GC("malloc"),
     GC("malloc_atomic"),

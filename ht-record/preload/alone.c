@@ -102,12 +102,6 @@ readlink(const char *restrict path, char *restrict buf, size_t size)
 }
 
 int
-munmap(void *addr, size_t size)
-{
-	return (int)syscall(SYS_munmap, addr, size);
-}
-
-int
 mprotect(void *addr, size_t size, int prot)
 {
 	return (int)syscall(SYS_mprotect, addr, size, prot);

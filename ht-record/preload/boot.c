@@ -102,9 +102,15 @@ ht_boot_real(void)
 	NEXT(aligned_alloc);
 	NEXT(memalign);
 	NEXT(valloc);
+	NEXT(malloc_usable_size);
 	NEXT(dlclose);
 	NEXT(prctl);
 	NEXT(syscall);
+	NEXT(mmap);
+	NEXT(munmap);
+	NEXT(mremap);
+	NEXT(brk);
+	NEXT(sbrk);
 	/* Either may be asked for what it has, no more: dlerror would tell. */
 	if (ht_objects_of_musl()) {
 		NEXT(exit);
@@ -190,12 +196,12 @@ ht_boot_map_ring(int fd)
 
 	if (fstat(fd, &st) == -1 || st.st_size < (off_t)sizeof *r)
 		return NULL;
-	r = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, fd, 0);
+	r = ht_own_mmap(
+	    NULL, (size_t)st.st_size, MAP_SHARED | MAP_NORESERVE, fd);
 	if (r == MAP_FAILED)
 		return NULL;
 	if (r->magic != HT_RING_MAGIC || r->version != HT_RING_VERSION) {
-		munmap(r, (size_t)st.st_size);
+		ht_own_munmap(r, (size_t)st.st_size);
 		return NULL;
 	}
 	madvise(r, r->size, MADV_DONTDUMP);
@@ -286,7 +292,7 @@ join_ring(int recorder, int fd)
 			&r->claimed, &nobody, (uint32_t)ht_pid))
 			return r;
 		/* The one of the image before: the next is on its way. */
-		munmap(r, r->size);
+		ht_own_munmap(r, r->size);
 		nanosleep(&ms, NULL);
 	}
 	return NULL;
@@ -388,6 +394,10 @@ start(void)
 	ht_objects_init(ht_ring->flags & HT_RING_LINK_MAP);
 	ht_frames_init(ht_ring);
 	ht_sample_init(ht_ring);
+	/* Of another allocator it knows nothing. */
+	if (!ht_objects_same((uintptr_t)ht_real.malloc,
+		(uintptr_t)ht_real.malloc_usable_size))
+		ht_real.malloc_usable_size = NULL;
 	live = map_live();
 	if (!live) {
 		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");

@@ -42,7 +42,8 @@ ht_capture_init(void)
 	verify = flags & HT_RING_VERIFY;
 	prefix = back_end == &ht_unwind_rules;
 	prove = !(flags & HT_RING_UNPROVED);
-	ht_capture_plain = prefix && prove && !verify && !ht_ring->sample;
+	ht_capture_plain = prefix && prove && !verify && !ht_ring->sample &&
+			   !(flags & HT_RING_USABLE);
 #ifdef HT_ATTACHED
 	to_load = verify;
 	verify = false;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ht-record/preload/allocators.h"
+#include "ht-record/preload/preload.h"
 
 bool
 ht_symbols_of(struct ht_symbols *s, const struct link_map *map)
@@ -118,12 +119,12 @@ ht_symbols_in_file(const char *path, struct ht_defined *found)
 		return;
 	if (fstat(fd, &st) == 0 && st.st_size > 0) {
 		size = (size_t)st.st_size;
-		data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+		data = ht_own_mmap(NULL, size, MAP_PRIVATE, fd);
 	}
 	close(fd);
 	if (data == MAP_FAILED)
 		return;
 	ht_symtab_find(
 	    data, size, ht_entry_points, ht_entry_point_count, found);
-	munmap(data, size);
+	ht_own_munmap(data, size);
 }

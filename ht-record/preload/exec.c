@@ -105,7 +105,7 @@ env_release(struct new_env *e)
 	int saved = errno;
 
 	if (e->mapped)
-		munmap((void *)e->envp, e->size);
+		ht_own_munmap((void *)e->envp, e->size);
 	errno = saved;
 }
 

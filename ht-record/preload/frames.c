@@ -325,7 +325,10 @@ ht_frame_at(uint64_t pc)
 uint32_t
 ht_frame_qualifier(uint32_t kind, uint64_t value)
 {
-	uint64_t tag = kind == HT_Q_SIZE ? 1 : kind == HT_Q_POINTER ? 2 : 4;
+	uint64_t tag = kind == HT_Q_SIZE      ? 1
+		       : kind == HT_Q_POINTER ? 2
+		       : kind == HT_Q_KIND    ? 4
+					      : 8;
 	uint32_t f = find_frame(value | tag << 60);
 
 	if (f) {

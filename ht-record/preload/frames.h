@@ -23,7 +23,7 @@ uint32_t ht_frame_at(uint64_t pc);
 struct ht_frame *ht_frame_ptr(uint32_t index);
 
 /* The frame that stands for the number `value` under qualifier `kind`
- * (HT_Q_SIZE, HT_Q_POINTER, HT_Q_KIND), or 0 when the table is full. */
+ * (one of HT_Q_*), or 0 when the table is full. */
 uint32_t ht_frame_qualifier(uint32_t kind, uint64_t value);
 
 /* The number of the kind that this pool is, taken at first sight. The name is

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ called_back(const struct ht_thread *t, uintptr_t pc)
  * no signal came in between: what a handler allocates is the program's.
  */
 static __attribute__((noinline)) bool
-nested(struct ht_thread *t, const uintptr_t *frame)
+within(struct ht_thread *t, const uintptr_t *frame)
 {
 	const uintptr_t *g = t->guard;
 	struct ht_context inner = caller(frame), outer;
@@ -78,7 +79,13 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 	how = ht_capture_nesting(t, &inner, &outer);
 	if (how == HT_NOT_CALLED)
 		t->guard = NULL;
-	return how == HT_CALLED && !called_back(t, inner.pc);
+	return how == HT_CALLED;
+}
+
+static __attribute__((noinline)) bool
+nested(struct ht_thread *t, const uintptr_t *frame)
+{
+	return within(t, frame) && !called_back(t, frame[1]);
 }
 
 static __attribute__((noinline)) struct ht_thread *
@@ -147,13 +154,22 @@ let_go(struct ht_thread *t, struct hold before)
 	t->guard_pc = before.pc;
 }
 
-/* The same where the common case does not apply: stacks need more, or blocks
- * are sampled. Then the thread's count decides; it has the realloc's old block
- * in mind, which may be sampled where the new one is not. */
+/* What says how much of a block can be used; NULL, or one of NULL: nothing. */
+typedef size_t usable_size(void *);
+
+/* The same where the common case does not apply: the stack is not to be had
+ * that way, more is asked for, or blocks are sampled. Then the thread's count
+ * decides; it has the realloc's old block in mind, which may be sampled where
+ * the new one is not. */
 static __attribute__((noinline)) void
-record_slow(struct ht_thread *t, const struct ht_context *from,
-    enum ht_rec_kind kind, const void *p, size_t size)
+record_slow(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
+    const void *p, size_t size, usable_size *const *usable)
 {
+	struct ht_context from = caller(frame);
+	struct hold before;
+	uint32_t stack;
+	size_t n;
+
 	if (ht_sample_wanted()) {
 		ht_sample_ready(t);
 		if (ht_sample_passes(size)) {
@@ -167,7 +183,15 @@ record_slow(struct ht_thread *t, const struct ht_context *from,
 			return;
 		}
 	}
-	ht_publish(t, kind, (uintptr_t)p, size, ht_capture_whole(t, from));
+	stack = ht_capture_whole(t, &from);
+	if (ht_ring->flags & HT_RING_USABLE && usable && *usable) {
+		/* tcmalloc's makes an object first. */
+		before = hold(t, frame);
+		n = (*usable)((void *)p);
+		let_go(t, before);
+		stack = ht_publish_usable(stack, n);
+	}
+	ht_publish(t, kind, (uintptr_t)p, size, stack);
 }
 
 /* The stack if the common case applies, else 0. */
@@ -179,7 +203,7 @@ plain_stack(struct ht_thread *t, const struct ht_context *from)
 
 static inline __attribute__((always_inline)) void
 record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
-    const void *p, size_t size)
+    const void *p, size_t size, usable_size *const *usable)
 {
 	struct ht_context from = caller(frame);
 	uint32_t stack = plain_stack(t, &from);
@@ -187,7 +211,7 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 	if (likely(stack))
 		ht_publish(t, kind, (uintptr_t)p, size, stack);
 	else
-		record_slow(t, &from, kind, p, size);
+		record_slow(t, frame, kind, p, size, usable);
 }
 
 static inline __attribute__((always_inline)) void
@@ -195,7 +219,8 @@ allocated(
     struct ht_thread *t, const uintptr_t *frame, const void *p, size_t size)
 {
 	if (likely(p))
-		record(t, frame, HT_REC_ALLOC, p, size);
+		record(t, frame, HT_REC_ALLOC, p, size,
+		    &ht_real.malloc_usable_size);
 }
 
 /* ---- blocks that are sampled ------------------------------------------ */
@@ -415,7 +440,7 @@ reallocate(const uintptr_t *frame, void *p, size_t size)
 	let_go(t, before);
 	if (likely(q))
 		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, q,
-		    size);
+		    size, &ht_real.malloc_usable_size);
 	else if (told)
 		lives_on(t, p);
 	return q;
@@ -619,6 +644,220 @@ ht_syscall(long number, long a, long b, long c, long d, long e, long f)
 }
 #endif
 
+/* Of linux/mman.h: glibc has it since 2.32. */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+/* ---- maps --------------------------------------------------------------- */
+
+/*
+ * Only with --mmap, else each is the real function. What goes is published
+ * before the call, and how that went after it, since another thread may have
+ * the addresses before the call has returned. What an allocator maps is its
+ * own, whether it asks itself or has the libc do so.
+ */
+
+static inline struct ht_thread *
+enter_map(const uintptr_t *frame)
+{
+	struct ht_thread *t;
+
+	if (likely(!ht_ring) || likely(!(ht_ring->flags & HT_RING_MAPS)))
+		return NULL;
+	t = ht_is_on_for_all() ? ht_thread_self() : enter_slow(frame);
+	return t && t->guard && within(t, frame) ? NULL : t;
+}
+
+static size_t
+whole_pages(size_t size)
+{
+	return (size + 4095) & ~(size_t)4095;
+}
+
+static void
+going(struct ht_thread *t, uint32_t kind, const void *p, size_t size)
+{
+	ht_publish_kind(t, HT_REC_REALLOC, (uintptr_t)p, size, 0, kind);
+}
+
+static void
+gone(struct ht_thread *t, uint32_t kind, const void *p, bool success)
+{
+	ht_publish_kind(t, success ? HT_REC_REALLOC_DONE : HT_REC_REALLOC_FAIL,
+	    (uintptr_t)p, 0, 0, kind);
+}
+
+static void
+mapped(struct ht_thread *t, const uintptr_t *frame, uint32_t kind,
+    enum ht_rec_kind how, const void *p, size_t size)
+{
+	struct ht_context from = caller(frame);
+
+	ht_publish_kind(
+	    t, how, (uintptr_t)p, size, ht_capture_whole(t, &from), kind);
+}
+
+static void *
+real_mmap(void *p, size_t size, int prot, int flags, int fd, off_t at)
+{
+	/* Before there is anything else. */
+	return ht_real.mmap
+		   ? ht_real.mmap(p, size, prot, flags, fd, at)
+		   : (void *)syscall(SYS_mmap, p, size, prot, flags, fd, at);
+}
+
+HT_EXPORT void *
+mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	struct ht_thread *t = enter_map(HERE());
+	bool over = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
+	struct hold before;
+	void *p;
+
+	if (likely(!t))
+		return real_mmap(at, size, prot, flags, fd, offset);
+	if (over)
+		going(t, HT_KIND_MMAP, at, whole_pages(size));
+	before = hold(t, HERE());
+	p = real_mmap(at, size, prot, flags, fd, offset);
+	let_go(t, before);
+	if (p != MAP_FAILED)
+		mapped(t, HERE(), HT_KIND_MMAP,
+		    over ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
+		    whole_pages(size));
+	else if (over)
+		gone(t, HT_KIND_MMAP, at, false);
+	return p;
+}
+
+/* off_t is off64_t on all machines that we run on. */
+#ifdef __GLIBC__
+extern __typeof__(mmap) mmap64
+    __attribute__((alias("mmap"), visibility("default")));
+#endif
+
+HT_EXPORT int
+munmap(void *p, size_t size)
+{
+	struct ht_thread *t = enter_map(HERE());
+	struct hold before;
+	int r;
+
+	if (unlikely(!ht_real.munmap))
+		return ht_own_munmap(p, size);
+	if (likely(!t))
+		return ht_real.munmap(p, size);
+	going(t, HT_KIND_MMAP, p, whole_pages(size));
+	before = hold(t, HERE());
+	r = ht_real.munmap(p, size);
+	let_go(t, before);
+	gone(t, HT_KIND_MMAP, p, r == 0);
+	return r;
+}
+
+HT_EXPORT void *
+mremap(void *old, size_t old_size, size_t size, int flags, ...)
+{
+	struct ht_thread *t = enter_map(HERE());
+	/* Else the old one stays, or is but a name for pages that are shared.
+	 */
+	bool moves = old_size && !(flags & MREMAP_DONTUNMAP);
+	bool over = flags & MREMAP_FIXED;
+	struct hold before;
+	void *to, *p;
+	va_list ap;
+
+	va_start(ap, flags);
+	to = over || flags & MREMAP_DONTUNMAP ? va_arg(ap, void *) : NULL;
+	va_end(ap);
+	if (unlikely(!ht_real.mremap))
+		return (void *)syscall(
+		    SYS_mremap, old, old_size, size, flags, to);
+	if (likely(!t))
+		return ht_real.mremap(old, old_size, size, flags, to);
+	if (over)
+		going(t, HT_KIND_MMAP, to, whole_pages(size));
+	if (moves)
+		going(t, HT_KIND_MMAP, old, whole_pages(old_size));
+	before = hold(t, HERE());
+	p = ht_real.mremap(old, old_size, size, flags, to);
+	let_go(t, before);
+	if (moves && p == MAP_FAILED)
+		gone(t, HT_KIND_MMAP, old, false);
+	if (p != MAP_FAILED)
+		mapped(t, HERE(), HT_KIND_MMAP,
+		    moves ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
+		    whole_pages(size));
+	if (over)
+		gone(t, HT_KIND_MMAP, to, p != MAP_FAILED);
+	return p;
+}
+
+/* The break went up from there. */
+static void
+break_up(struct ht_thread *t, const uintptr_t *frame, const void *p, size_t by)
+{
+	if (by)
+		mapped(t, frame, HT_KIND_BRK, HT_REC_ALLOC, p, by);
+}
+
+HT_EXPORT int
+brk(void *end)
+{
+	struct ht_thread *t = enter_map(HERE());
+	uintptr_t was, is = (uintptr_t)end;
+	struct hold before;
+	int r;
+
+	if (unlikely(!ht_real.brk || !ht_real.sbrk)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (likely(!t))
+		return ht_real.brk(end);
+	before = hold(t, HERE());
+	was = (uintptr_t)ht_real.sbrk(0);
+	if (is < was)
+		going(t, HT_KIND_BRK, end, was - is);
+	r = ht_real.brk(end);
+	let_go(t, before);
+	if (is < was)
+		gone(t, HT_KIND_BRK, end, r == 0);
+	else if (r == 0)
+		break_up(t, HERE(), (void *)was, is - was);
+	return r;
+}
+
+HT_EXPORT void *
+sbrk(intptr_t by)
+{
+	struct ht_thread *t = enter_map(HERE());
+	uintptr_t size = by < 0 ? -(uintptr_t)by : (uintptr_t)by;
+	char *end = NULL;
+	struct hold before;
+	void *p;
+
+	if (unlikely(!ht_real.sbrk)) {
+		errno = ENOMEM;
+		return (void *)-1;
+	}
+	if (likely(!t))
+		return ht_real.sbrk(by);
+	before = hold(t, HERE());
+	if (by < 0) {
+		end = (char *)ht_real.sbrk(0) - size;
+		going(t, HT_KIND_BRK, end, size);
+	}
+	p = ht_real.sbrk(by);
+	let_go(t, before);
+	if (by < 0)
+		gone(t, HT_KIND_BRK, end, p != (void *)-1);
+	else if (p != (void *)-1)
+		break_up(t, HERE(), p, size);
+	return p;
+}
+
 /* ---- heaptrack_api.h -------------------------------------------------- */
 
 extern void heaptrack_malloc(void *, size_t);
@@ -630,8 +869,8 @@ heaptrack_malloc(void *p, size_t size)
 {
 	struct ht_thread *t = enter(HERE());
 
-	if (t)
-		allocated(t, HERE(), p, size);
+	if (t && p)
+		record(t, HERE(), HT_REC_ALLOC, p, size, NULL);
 }
 
 HT_EXPORT void
@@ -644,7 +883,8 @@ heaptrack_realloc(void *in, size_t size, void *out)
 	if (!t || !out)
 		return;
 	told = in && freed(t, HT_REC_REALLOC, in);
-	record(t, HERE(), told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, out, size);
+	record(t, HERE(), told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, out, size,
+	    NULL);
 }
 
 HT_EXPORT void
@@ -726,7 +966,8 @@ entry_alloc(struct ht_thread *t, const struct ht_entry *e,
 	if (p)
 		record(t, frame, HT_REC_ALLOC, p,
 		    f->op == HT_ENTRY_DUPLICATE ? strlen(p) + 1
-						: size_asked(f, arg));
+						: size_asked(f, arg),
+		    &e->usable);
 	return r;
 }
 
@@ -748,7 +989,7 @@ entry_realloc(struct ht_thread *t, const struct ht_entry *e,
 	r = call_real(t, frame, e, e->real, arg);
 	if ((uintptr_t)r)
 		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC,
-		    (const void *)(uintptr_t)r, size);
+		    (const void *)(uintptr_t)r, size, &e->usable);
 	else if (told && f->op == HT_ENTRY_REALLOC)
 		lives_on(t, (const void *)old);
 	return r;
@@ -768,7 +1009,7 @@ entry_expand(struct ht_thread *t, const struct ht_entry *e,
 		bool told = freed(t, HT_REC_REALLOC, p);
 
 		record(t, frame, told ? HT_REC_REALLOC_DONE : HT_REC_ALLOC, p,
-		    size);
+		    size, &e->usable);
 	}
 	return r;
 }
@@ -797,11 +1038,12 @@ ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 		return entry_expand(t, e, frame, arg);
 	case HT_ENTRY_POSIX:
 		r = call_real(t, frame, e, e->real, arg);
-		if ((int)r == 0)
-			allocated(t, frame, *(void **)arg[0],
-			    size_asked(e->point, arg));
+		if ((int)r == 0 && *(void **)arg[0])
+			record(t, frame, HT_REC_ALLOC, *(void **)arg[0],
+			    size_asked(e->point, arg), &e->usable);
 		return r;
 	case HT_ENTRY_FREE:
+	case HT_ENTRY_USABLE: /* never */
 		break;
 	}
 	freed(t, HT_REC_FREE, (const void *)arg[0]);

@@ -40,6 +40,16 @@ void ht_objects_init(bool by_list);
  */
 bool ht_object_find(uint64_t pc, struct ht_object *o);
 
+/* Whether both addresses are of one object. */
+static inline bool
+ht_objects_same(uint64_t a, uint64_t b)
+{
+	struct ht_object x, y;
+
+	return ht_object_find(a, &x) && ht_object_find(b, &y) &&
+	       x.start == y.start;
+}
+
 /* How memory is copied that may vanish; plainly, where it cannot. */
 typedef bool ht_copy(void *to, uint64_t from, size_t size);
 bool ht_copy_plainly(void *to, uint64_t from, size_t size);

@@ -76,9 +76,9 @@ map_near(struct ht_area *a, uint64_t start, uint64_t end, uint64_t size)
 	size = (size + PAGE - 1) & ~(PAGE - 1);
 	for (uint64_t down = 0; down < 64; down++) {
 		uint64_t hint = (start & ~(PAGE - 1)) - size - (down << 20);
-		uint64_t at = (uint64_t)mmap(
-		    (void *)(hint < start ? hint : PAGE), size,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		uint64_t at =
+		    (uint64_t)ht_own_mmap((void *)(hint < start ? hint : PAGE),
+			size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 		if (at == (uint64_t)MAP_FAILED)
 			return false;
@@ -87,7 +87,7 @@ map_near(struct ht_area *a, uint64_t start, uint64_t end, uint64_t size)
 			*a = (struct ht_area){at, size};
 			return true;
 		}
-		munmap((void *)at, size);
+		ht_own_munmap((void *)at, size);
 	}
 	return false;
 }
@@ -96,7 +96,7 @@ static void
 unmap(struct ht_area *a)
 {
 	if (a->size)
-		munmap((void *)a->start, a->size);
+		ht_own_munmap((void *)a->start, a->size);
 	*a = (struct ht_area){0};
 }
 
@@ -222,20 +222,38 @@ free_patches(unsigned count)
 	return HT_PATCHES_MAX;
 }
 
+/* What says how large the blocks of `f` are. */
+static uint64_t
+usable_of(const struct found *f, const struct found *found, unsigned count,
+    bool executable)
+{
+	for (unsigned i = count; i > 0; i--)
+		if (found[i - 1].type == STT_FUNC &&
+		    ht_entry_knows(found[i - 1].point, f->point, executable))
+			return found[i - 1].at;
+	return 0;
+}
+
 /* Plans the patches of a module. */
 static void
 plan(struct module *m, const struct found *found, unsigned count,
     const char *name)
 {
+	bool executable = m->dynamic == ht_objects_debug()->r_map->l_ld;
 	unsigned first = m->first;
 	const char *why = "";
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned k = first + m->count;
 
-		if (is_patched(found[i].at) || is_seen(&found[i]))
+		if (found[i].point->op == HT_ENTRY_USABLE ||
+		    is_patched(found[i].at) || is_seen(&found[i]))
 			continue;
-		entries[k] = (struct ht_entry){.module = m->all};
+		entries[k] = (struct ht_entry){
+		    .module = m->all,
+		    .usable = (size_t(*)(void *))usable_of(
+			&found[i], found, count, executable),
+		};
 		if (move(&patches[k], &entries[k], &found[i],
 			m->near.start + (uint64_t)m->count * SLOT, &why) == 0)
 			m->count++;

@@ -9,6 +9,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "ht-record/preload/probe.h"
 #include "ht-record/preload/unwind.h"
@@ -144,9 +148,15 @@ struct ht_real {
 	void *(*memalign)(size_t, size_t);
 	void *(*valloc)(size_t);
 	void *(*pvalloc)(size_t);
+	size_t (*malloc_usable_size)(void *);
 	int (*dlclose)(void *);
 	int (*prctl)(int, ...);
 	long (*syscall)(long, ...);
+	void *(*mmap)(void *, size_t, int, int, int, off_t);
+	int (*munmap)(void *, size_t);
+	void *(*mremap)(void *, size_t, size_t, int, ...);
+	int (*brk)(void *);
+	void *(*sbrk)(intptr_t);
 	void (*exit)(int); /* this and the next: musl's only, for cfi.c */
 	void (*pthread_exit)(void *);
 };
@@ -227,6 +237,20 @@ void ht_off(void);
 
 /* True when the program must not make system calls (seccomp). */
 int ht_no_calls(void);
+/* Our own maps are not the program's: they go past the hooks. */
+static inline void *
+ht_own_mmap(void *at, size_t size, int flags, int fd)
+{
+	return (void *)syscall(
+	    SYS_mmap, at, size, PROT_READ | PROT_WRITE, flags, fd, 0L);
+}
+
+static inline int
+ht_own_munmap(void *p, size_t size)
+{
+	return (int)syscall(SYS_munmap, p, size);
+}
+
 /* Anonymous memory from the kernel; NULL when there is none to be had. */
 void *ht_map_memory(size_t size);
 

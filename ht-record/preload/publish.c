@@ -236,6 +236,14 @@ ht_publish_slow(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		ht_publish_lost();
 }
 
+uint32_t
+ht_publish_usable(uint32_t stack, uint64_t usable)
+{
+	uint32_t with = stack;
+
+	return qualify(&with, HT_Q_USABLE, usable) ? with : stack;
+}
+
 void
 ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
     uint64_t size, uint32_t stack, uint32_t of)

@@ -114,6 +114,10 @@ ht_publish(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,
 		ht_publish_slow(t, kind, ptr, size, stack);
 }
 
+/* The stack, with how much of the block can be used; where that cannot be said,
+ * without. */
+uint32_t ht_publish_usable(uint32_t stack, uint64_t usable);
+
 /* The same of another kind than the heap, HT_KIND_*: an allocation with its
  * stack, or a free without. */
 void ht_publish_kind(struct ht_thread *t, enum ht_rec_kind kind, uint64_t ptr,

@@ -53,7 +53,7 @@ shrink(uint64_t at, uint64_t *end, uint64_t size, _Atomic uint32_t *max,
 	at += (keep * size + page - 1) & ~(page - 1);
 	if (at >= *end)
 		return;
-	munmap((char *)ht_ring + at, *end - at);
+	ht_own_munmap((char *)ht_ring + at, *end - at);
 	*end = at;
 }
 
@@ -83,8 +83,8 @@ ht_limits_leave(struct ht_ring *r, bool unmap)
 	nodes_end = frames_end = 0;
 	if (!unmap)
 		return;
-	munmap((char *)r + nodes_at, end - nodes_at);
-	munmap(r, first);
+	ht_own_munmap((char *)r + nodes_at, end - nodes_at);
+	ht_own_munmap(r, first);
 }
 
 static int

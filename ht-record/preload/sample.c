@@ -108,31 +108,24 @@ may_nest(void)
 	return true;
 }
 #else
-static bool
-same_object(uint64_t a, uint64_t b)
-{
-	struct ht_object x, y;
-
-	return ht_object_find(a, &x) && ht_object_find(b, &y) &&
-	       x.start == y.start;
-}
-
 /* libc's own functions do not come by here again; of others that is not known.
  */
 static bool
 may_nest(void)
 {
-	return !same_object((uintptr_t)ht_real.malloc, (uintptr_t)getppid) ||
-	       !same_object((uintptr_t)ht_real.free, (uintptr_t)getppid);
+	return !ht_objects_same(
+		   (uintptr_t)ht_real.malloc, (uintptr_t)getppid) ||
+	       !ht_objects_same((uintptr_t)ht_real.free, (uintptr_t)getppid);
 }
 #endif
 
 enum ht_on
 ht_on_for(const struct ht_ring *r)
 {
-	return !r->sample   ? HT_ON
-	       : may_nest() ? HT_SAMPLING_NESTED
-			    : HT_SAMPLING;
+	return !r->sample		 ? HT_ON
+	       : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
+	       : may_nest()		 ? HT_SAMPLING_NESTED
+					 : HT_SAMPLING;
 }
 
 void

@@ -32,8 +32,8 @@ ht_map_memory(size_t size)
 
 	if (ht_no_calls())
 		return NULL;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = ht_own_mmap(
+	    NULL, size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
 }

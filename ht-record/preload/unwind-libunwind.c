@@ -551,7 +551,7 @@ ht_unwind_verify(const struct ht_context *from, const uint32_t *frame, size_t n,
 	}
 	signals_restore(&signals);
 	if (pc != few)
-		munmap(pc, cap * sizeof(*pc));
+		ht_own_munmap(pc, cap * sizeof(*pc));
 	errno = saved;
 	return r;
 }

@@ -45,7 +45,8 @@ my @fields = qw(allocations frees temporary leaked leaked_blocks total_bytes
 my ($open, @size, @class_trace, @class_thread, @live, @t_ip, @t_parent, @s, @i,
     %cut, %addr, %last, $prev, $now, $ms, $pages, $end, $held, %held, $peak_at,
     %seen, %thread, %r, $symbolised, @allocs, @frees, $ours, $addresses,
-    @said_temporary, %ghost, $serial, %kind, @class_kind);
+    @said_temporary, %ghost, $serial, %kind, @class_kind,
+    @over, $over); # usable beyond the size: of each class, of all that is live
 
 sub bad {
 	die "replay: $file:$.: $_[0]\n";
@@ -55,7 +56,8 @@ sub start {
 	@size = @class_trace = @class_thread = @live = @allocs = @frees = ();
 	@t_ip = @t_parent = @s = @i = (undef);
 	%cut = %addr = %last = %thread = %seen = %ghost = %kind = ();
-	@said_temporary = @class_kind = ();
+	@said_temporary = @class_kind = @over = ();
+	$over = 0;
 	%r = map { $_ => 0 } @fields;
 	($prev, $now, $ms, $pages, $end, $held) = (-1, 0, 0, 4096, undef, 0);
 	$symbolised = $ours = $addresses = 0;
@@ -98,11 +100,13 @@ sub finish {
 			$r{others_frees} += $frees[$c];
 		}
 		$r{leaked} += $live[$c] * $size[$c];
+		$r{rounding_leaked} += $live[$c] * $over[$c];
 		$r{leaked_blocks} += $live[$c];
 	}
 	$r{threads} = keys %thread;
 	$r{runtime_ms} = $ms;
 	$sum{$_} += $r{$_} for @fields;
+	$sum{$_} += $r{$_} // 0 for qw(rounding rounding_leaked);
 	$sum{traces}++;
 	$sum{end} = $end // 'none';
 	$sum{symbolised} = $symbolised;
@@ -164,9 +168,11 @@ while (my $line = <$in>) {
 		$prev = $c;
 		next if $class_kind[$c] ne $wanted;
 		$now += $size[$c];
+		$over += $over[$c];
 		if ($now > $r{peak}) {
 			$r{peak} = $now;
 			$r{peak_ms} = $ms;
+			$r{rounding} = $over;
 		}
 	} elsif ($kind eq '-' && $line =~ /^- ([0-9a-f]+)$/) {
 		my $c = $id{$1} //= number($1);
@@ -179,6 +185,7 @@ while (my $line = <$in>) {
 		$prev = -1;
 		next if $class_kind[$c] ne $wanted;
 		$now -= $size[$c];
+		$over -= $over[$c];
 		$r{temporary} += $said_temporary[$c];
 	} elsif ($kind eq '+' || $kind eq '-') {
 		my ($c, $more) = $line =~ /^[+-] ([0-9a-f]+)(?: (.*))?$/
@@ -206,9 +213,11 @@ while (my $line = <$in>) {
 			$live[$c]++;
 			$allocs[$c]++;
 			$now += $size[$c] if $ours;
+			$over += $over[$c] if $ours;
 			if ($now > $r{peak}) {
 				$r{peak} = $now;
 				$r{peak_ms} = $ms;
+				$r{rounding} = $over;
 				# What each class holds now, wanted by --peak
 				# only.
 				%held = map { $_ => $live[$_] * $size[$_] }
@@ -227,6 +236,7 @@ while (my $line = <$in>) {
 			$live[$c]--;
 			$frees[$c]++;
 			$now -= $size[$c] if $ours;
+			$over -= $over[$c] if $ours;
 			my $rule = $prev == $c;
 			my $temporary = ($rule && !$f{x}) || $f{t} ? 1 : 0;
 			bad('x where the rule would say no anyway')
@@ -265,13 +275,16 @@ while (my $line = <$in>) {
 		bad('time runs backwards') if $t < $ms;
 		$ms = $t;
 	} elsif ($kind eq 'R') {
-		my $rss = number(substr $line, 2) * $pages;
+		my ($rss) = $line =~ /^R ([0-9a-f]+)(?: m[0-9a-f]+)?$/
+		    or bad('strange resident set');
+		$rss = number($rss) * $pages;
 		$r{peak_rss} = $rss if $rss > $r{peak_rss};
 	} elsif ($kind eq 'a') {
 		my @f = split / /, $line;
 		my $t = number($f[2]);
 		bad("trace $t is not defined") if $t > $#t_ip;
 		push @size, number($f[1]);
+		push @over, $f[-1] =~ /^u(.*)/ ? number($1) - $size[-1] : 0;
 		push @class_trace, $t;
 		push @class_kind, $kind{$t} // 'heap';
 		$kind{$t} //= 'heap';
@@ -404,6 +417,10 @@ bad('no trace at all') unless $sum{traces} || $sum{launchers};
 
 print "$_\t", $sum{$_} // 0, "\n"
     for @fields, qw(traces launchers classes nodes addresses symbolised pid);
+# Like ht-top: only where it is something.
+for (qw(rounding rounding_leaked)) {
+	print "$_\t$sum{$_}\n" if $sum{$_};
+}
 print "end\t", $sum{end} // 'none', "\n";
 if ($opt{functions}) {
 	for (sort keys %by_function) {

@@ -122,6 +122,7 @@ sub window {
 		next if $bucket - $ago < $from || $bucket >= $to;
 		$c->[4] -= $blocks;
 		$c->[3] -= $bytes;
+		next if $how == 512;
 		$c->[9] += $blocks if $how & 256;
 		$how &= ~256;
 		$c->[2] += $blocks if $how & 1;

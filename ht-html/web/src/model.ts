@@ -11,7 +11,7 @@ export const FIELDS = [...COSTS, 'leaked_blocks', 'peak_blocks'] as const;
 export type Field = typeof FIELDS[number];
 export type GroupCosts = Record<Field, Float64Array>;
 
-const TEMPORARY = 1, BY_OTHER = 256; // how blocks died
+const TEMPORARY = 1, BY_OTHER = 256, PART = 512; // how blocks died
 export const INLINED = 1, SYSTEM = 2, UNKNOWN = 4, CUT = 8, SUMMED_UP = 16;
 
 // Time buckets [from, to).
@@ -162,7 +162,7 @@ export class Side {
   }
 
   // `born` is -1 for what is older than the first bucket; `how` is 2 × the
-  // age, + TEMPORARY, BY_OTHER.
+  // age, + TEMPORARY, BY_OTHER; or PART.
   eachDied(each: (g: number, bucket: number, born: number, how: number,
     blocks: number, bytes: number) => void): void {
     const ago = this.column('died.ago');
@@ -188,7 +188,8 @@ export class Side {
     blocks: number, bytes: number) => void): void {
     if (window) {
       this.eachDied((g, bucket, born, how, blocks, size) => {
-        if (bucket < window.to && born >= window.from && this.head.time!.ages)
+        if (bucket < window.to && born >= window.from &&
+          this.head.time!.ages && how !== PART)
           each(g, (how & ~BY_OTHER) >> 1, blocks, size);
       });
       return;
