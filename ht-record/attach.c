@@ -81,7 +81,7 @@ ht_attach_other_root(pid_t pid)
 	char path[64];
 	struct stat its, ours;
 
-	snprintf(path, sizeof path, "/proc/%d/root/", (int)pid);
+	snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
 	if (stat(path, &its) == -1 || stat("/", &ours) == -1)
 		return false;
 	return its.st_dev != ours.st_dev || its.st_ino != ours.st_ino;
