@@ -160,6 +160,34 @@ _Static_assert(POINTS <= HT_POINTS_MAX, "there is room for all");
 
 const unsigned ht_entry_point_count = POINTS;
 
+/* The same as far as one patch says; 0: nothing. */
+static uint64_t
+origin_by(const struct ht_patch *p, uint64_t pc)
+{
+	unsigned n = p->count;
+
+	if (!p->at ||
+	    pc - p->moved + HT_STUB_SIZE >= HT_STUB_SIZE + HT_MOVED_MAX)
+		return 0;
+	if (pc < p->moved)
+		return p->at;
+	if (pc >= p->moved + p->back)
+		return p->at + p->taken;
+	while (n > 1 && p->moved + p->to[n - 1] > pc)
+		n--;
+	return p->at + p->from[n - 1];
+}
+
+uint64_t
+ht_patches_origin(const struct ht_patch *patch, uint64_t pc)
+{
+	uint64_t at = 0;
+
+	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
+		at = origin_by(&patch[i], pc);
+	return at ? at : pc;
+}
+
 #if defined(__x86_64__)
 /* The arguments into an array, which the hook passes on; see the header. */
 __asm__(".text\n"

@@ -60,23 +60,8 @@ uint64_t ht_moved_origin(uint64_t pc);
 struct ht_object;
 bool ht_moved_object(uint64_t pc, struct ht_object *o);
 
-/* ht_moved_origin() as far as one patch says; 0: nothing. */
-static inline uint64_t
-ht_patch_origin(const struct ht_patch *p, uint64_t pc)
-{
-	unsigned n = p->count;
-
-	if (!p->at ||
-	    pc - p->moved + HT_STUB_SIZE >= HT_STUB_SIZE + HT_MOVED_MAX)
-		return 0;
-	if (pc < p->moved)
-		return p->at;
-	if (pc >= p->moved + p->back)
-		return p->at + p->taken;
-	while (n > 1 && p->moved + p->to[n - 1] > pc)
-		n--;
-	return p->at + p->from[n - 1];
-}
+/* ht_moved_origin() as far as these patches say, HT_PATCHES_MAX of them. */
+uint64_t ht_patches_origin(const struct ht_patch *patch, uint64_t pc);
 
 #pragma GCC visibility pop
 

@@ -183,13 +183,7 @@ ht_moved_object(uint64_t pc, struct ht_object *o)
 uint64_t
 ht_moved_origin(uint64_t pc)
 {
-	uint64_t at = 0;
-
-	if (!is_moved(pc))
-		return pc;
-	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
-		at = ht_patch_origin(&ht_head.patch[i], pc);
-	return at ? at : pc;
+	return is_moved(pc) ? ht_patches_origin(ht_head.patch, pc) : pc;
 }
 
 /* ---- the start -------------------------------------------------------- */

@@ -537,13 +537,7 @@ is_moved(uint64_t pc)
 uint64_t
 ht_moved_origin(uint64_t pc)
 {
-	uint64_t at = 0;
-
-	if (!is_moved(pc))
-		return pc;
-	for (unsigned i = 0; !at && i < HT_PATCHES_MAX; i++)
-		at = ht_patch_origin(&patches[i], pc);
-	return at ? at : pc;
+	return is_moved(pc) ? ht_patches_origin(patches, pc) : pc;
 }
 
 /* It passes for ours: no stack is to show it. */
