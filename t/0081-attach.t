@@ -35,16 +35,7 @@ shape() {
 }
 # The code of all its modules, as it is in memory.
 code() {
-	perl -e '
-		open M, "<", "/proc/$ARGV[0]/maps" or die;
-		open C, "<:raw", "/proc/$ARGV[0]/mem" or die;
-		for (<M>) {
-			next unless /^(\w+)-(\w+) r-xp .*\.so/;
-			seek C, hex $1, 0;
-			read C, my $code, hex($2) - hex($1);
-			print "$1 ", unpack("%64C*", $code), " ",
-			    unpack("%64N*", $code), "\n";
-		}' $pid
+	code_of $pid '.*\.so'
 }
 
 child_of() {

@@ -44,15 +44,7 @@ is "$(re doubles)" 0 'no block twice'
 
 # The code of the C library, as it is in memory: another while it is hooked.
 code() {
-	perl -e '
-		open M, "<", "/proc/$ARGV[0]/maps" or die;
-		open C, "<:raw", "/proc/$ARGV[0]/mem" or die;
-		for (<M>) {
-			next unless /^(\w+)-(\w+) r-xp .*libc\.so/;
-			seek C, hex $1, 0;
-			read C, my $code, hex($2) - hex($1);
-			print "$1 ", unpack("%64C*", $code), "\n";
-		}' $t_pid
+	code_of $t_pid '.*libc\.so'
 }
 
 # attached COMMAND…: the command, which waits on its stdin for a line before it

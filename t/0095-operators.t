@@ -37,17 +37,7 @@ by_function() {
 	same out plain "$t_name: with the same output"
 	symbolize t.ht
 	replay --strict --functions t.sym
-	awk '$1 == "function" { n[$2] += $3; f[$2] += $4; b[$2] += $5 }
-		END { for (w in n) print w, n[w], f[w], b[w] }' out |
-	    sort >want
-	while read -r function allocations frees bytes; do
-		is "$(awk -F '\t' -v n="$function" '
-			{ sub(/\(.*/, "", $2) }
-			$1 == "function" && $2 == n {
-				a += $3; f += $4; b += $5 }
-			END { printf "%d %d %.0f", a, f, b }' re)" \
-		    "$allocations $frees $bytes" "$t_name: $function"
-	done <want
+	functions_as out "$t_name"
 	ok "[ $(wc -l <want) -ge 13 ]" "$t_name: every form"
 	is "$(re unknown_frees) $(re lost)" '0 0' \
 	    "$t_name: every free meets its block, none twice"

@@ -21,16 +21,7 @@ echo '{ local: *; };' >local.map
 
 # The code of all its modules, as it is in memory.
 code() {
-	perl -e '
-		open M, "<", "/proc/$ARGV[0]/maps" or die;
-		open C, "<:raw", "/proc/$ARGV[0]/mem" or die;
-		for (<M>) {
-			next unless /^(\w+)-(\w+) r-xp \S+ \S+ [1-9]/;
-			seek C, hex $1, 0;
-			read C, my $code, hex($2) - hex($1);
-			print "$1 ", unpack("%64C*", $code), " ",
-			    unpack("%64N*", $code), "\n";
-		}' $pid
+	code_of $pid '\S+ \S+ [1-9]'
 }
 
 # from_outside NAME FUNCTIONS COMMAND…: attaches to a program that waits, lets
@@ -61,18 +52,8 @@ from_outside() {
 	unlike "$(cat rec.err)" 'cannot be hooked' "$name: all is hooked"
 	symbolize t.ht
 	replay --strict --functions t.sym
-	awk '$1 == "function" { n[$2] += $3; f[$2] += $4; b[$2] += $5 }
-		END { for (w in n) print w, n[w], f[w], b[w] }' prog.out |
-	    sort >want
+	functions_as prog.out "$name"
 	is "$(wc -l <want)" $functions "$name: all that it has"
-	while read -r function allocations frees bytes; do
-		is "$(awk -F '\t' -v n="$function" '
-			{ sub(/\(.*/, "", $2) }
-			$1 == "function" && $2 == n {
-				a += $3; f += $4; b += $5 }
-			END { printf "%d %d %.0f", a, f, b }' re)" \
-		    "$allocations $frees $bytes" "$name: $function"
-	done <want
 	is "$(re unknown_frees) $(re lost)" '0 0' "$name: every free meets"
 }
 

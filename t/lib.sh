@@ -286,6 +286,37 @@ said() {
 	awk -v k="$1" '$1 == k { print $2 }' "${2:-$TMP/out}"
 }
 
+# functions_as FILE WHAT: what the program says in FILE of its functions is what
+# the last replay has of them, by their names alone; left in ./want.
+functions_as() {
+	awk '$1 == "function" { n[$2] += $3; f[$2] += $4; b[$2] += $5 }
+		END { for (w in n) print w, n[w], f[w], b[w] }' "$1" |
+	    sort >want
+	while read -r function allocations frees bytes; do
+		is "$(awk -F '\t' -v n="$function" '
+			{ sub(/\(.*/, "", $2) }
+			$1 == "function" && $2 == n {
+				a += $3; f += $4; b += $5 }
+			END { printf "%d %d %.0f", a, f, b }' "$TMP/re")" \
+		    "$allocations $frees $bytes" "$2: $function"
+	done <want
+}
+
+# code_of PID PATTERN: sums of what is in memory of its code, each mapping
+# whose line, from the permissions on, matches.
+code_of() {
+	perl -e '
+		open M, "<", "/proc/$ARGV[0]/maps" or die;
+		open C, "<:raw", "/proc/$ARGV[0]/mem" or die;
+		for (<M>) {
+			next unless /^(\w+)-(\w+) r-xp $ARGV[1]/;
+			seek C, hex $1, 0;
+			read C, my $code, hex($2) - hex($1);
+			print "$1 ", unpack("%64C*", $code), " ",
+			    unpack("%64N*", $code), "\n";
+		}' "$1" "$2"
+}
+
 # symbolize FILE: into $TMP/t.sym.
 symbolize() {
 	timeout -k 5 "${LIMIT:-60}" "$BIN/ht-symbolize" "$1" \
