@@ -13,12 +13,7 @@ MALLOC_CONF=narenas:1,tcache:false
 GLIBC_TUNABLES=glibc.rtld.optional_static_tls=20000
 export MALLOC_CONF GLIBC_TUNABLES
 
-# A jemalloc as Rust's crates have it: under another name, in no table but
-# .symtab.
-pic=$(gcc -print-file-name=libjemalloc_pic.a)
-nm "$pic" 2>/dev/null | awk '$2 == "T" && $3 !~ /^_Z/ {
-	print $3, "_rjem_" $3 }' | sort -u >names
-objcopy --redefine-syms=names "$pic" librjem.a
+renamed_jemalloc
 echo '{ global: entry; drop; local: *; };' >plugin.map
 
 # --- by function -------------------------------------------------------------

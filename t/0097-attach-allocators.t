@@ -13,10 +13,7 @@ MALLOC_CONF=narenas:1,tcache:false
 export MALLOC_CONF
 flags='-O2 -g -w -fno-builtin -fno-optimize-sibling-calls'
 no="-Wl,--no-as-needed"
-pic=$(gcc -print-file-name=libjemalloc_pic.a)
-nm "$pic" 2>/dev/null | awk '$2 == "T" && $3 !~ /^_Z/ {
-	print $3, "_rjem_" $3 }' | sort -u >names
-objcopy --redefine-syms=names "$pic" librjem.a
+renamed_jemalloc
 echo '{ local: *; };' >local.map
 
 # The code of all its modules, as it is in memory.

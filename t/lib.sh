@@ -317,6 +317,15 @@ code_of() {
 		}' "$1" "$2"
 }
 
+# renamed_jemalloc: ./librjem.a, a jemalloc as Rust's crates have it: under
+# another name, in no table but .symtab. $pic is the one it is made of.
+renamed_jemalloc() {
+	pic=$(gcc -print-file-name=libjemalloc_pic.a)
+	nm "$pic" 2>/dev/null | awk '$2 == "T" && $3 !~ /^_Z/ {
+		print $3, "_rjem_" $3 }' | sort -u >names
+	objcopy --redefine-syms=names "$pic" librjem.a
+}
+
 # symbolize FILE: into $TMP/t.sym.
 symbolize() {
 	timeout -k 5 "${LIMIT:-60}" "$BIN/ht-symbolize" "$1" \

@@ -41,7 +41,7 @@ ht_frame_ptr(uint32_t index)
 static const _Atomic uint32_t modules_max = HT_MODULES_MAX;
 
 /* A fresh index out of `counter`, or 0 when all `max` are in use; it may become
- * less (limits.c), so it is looked at once more. */
+ * less (rlimits.c), so it is looked at once more. */
 static uint32_t
 hand_out(_Atomic uint32_t *counter, const _Atomic uint32_t *max)
 {

@@ -45,7 +45,7 @@ extern struct ht_live *ht_live;
 static inline bool
 ht_is_on(void)
 {
-	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) & 1;
+	return atomic_load_explicit(&ht_live->on, memory_order_relaxed) & HT_ON;
 }
 
 /* Whether it records, and every block. */
@@ -204,7 +204,7 @@ extern struct ht_follower {
 struct ht_ring *ht_child_ring(bool forked);
 /* The first hook of a forked child, whose caller is `from`. */
 void ht_child_start(const struct ht_context *from);
-/* limits.c: the ring is no longer ours; what is left of it is unmapped. */
+/* rlimits.c: the ring is no longer ours; what is left of it is unmapped. */
 void ht_limits_leave(struct ht_ring *r, bool unmap);
 /* thread.c, in a forked child: every state is as new, for a new ring; and the
  * ring is told of them. */
