@@ -20,8 +20,11 @@
 
 struct ht_guardian {
 	pid_t pid;
+	pid_t target;
+	const char *image;
 	int socket;
 	bool asked;
+	bool killed;
 };
 
 enum kind { BEGIN = 1, RING, HOOK, HOOKED, WITHDRAW, WITHDRAWN, FAILED };
@@ -131,7 +134,7 @@ static bool
 ring_is_ready(struct ht_injection *in)
 {
 	struct listener *l = in->arg;
-	struct message m = {.kind = RING};
+	struct message m = {.kind = RING, .how.generation = in->generation};
 
 	l->told = true;
 	send_message(l->socket, &m, in->ring_fd);
@@ -151,6 +154,17 @@ withdraw(struct ht_injection *in, pid_t pid, struct ht_image *image,
 		nap_ms(i < ATTEMPTS ? 20 : 1000);
 	}
 	return -1;
+}
+
+static struct ht_guarded
+how(const struct ht_injection *in)
+{
+	return (struct ht_guarded){
+	    .stop_us = in->stop_us,
+	    .head = in->head,
+	    .generation = in->generation,
+	    .kept = in->kept,
+	};
 }
 
 static int
@@ -199,7 +213,7 @@ guard(pid_t pid, const char *path, const struct ht_ring_options *o)
 		_exit(0);
 	hooked = hook(&in, pid, &image, o, &m.err) == 0;
 	m.kind = hooked ? HOOKED : FAILED;
-	m.how = (struct ht_guarded){in.stop_us, in.head, false};
+	m.how = how(&in);
 	send_message(s, &m, -1);
 	if (!hooked)
 		_exit(0);
@@ -207,7 +221,7 @@ guard(pid_t pid, const char *path, const struct ht_ring_options *o)
 		ht_inject_later(&in, pid, &image);
 	receive(s, &m, NULL); /* a word, or the end of who might say one */
 	m.kind = withdraw(&in, pid, &image, &m.err) == 0 ? WITHDRAWN : FAILED;
-	m.how = (struct ht_guarded){in.stop_us, in.head, in.kept};
+	m.how = how(&in);
 	send_message(s, &m, -1);
 	_exit(0);
 }
@@ -221,6 +235,8 @@ ht_guardian_new(pid_t pid, const char *image, const struct ht_ring_options *o,
 	struct ht_guardian *g = ht_calloc(1, sizeof *g);
 	int ends[2];
 
+	g->target = pid;
+	g->image = image;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1) {
 		ht_error_errno(err, "cannot make a pipe");
 		free(g);
@@ -248,22 +264,25 @@ expect(struct ht_guardian *g, enum kind kind, int *fd, struct ht_guarded *how,
 {
 	struct message m;
 
-	if (!receive(g->socket, &m, fd))
+	if (!receive(g->socket, &m, fd)) {
+		g->killed = true;
 		return ht_error_set(err, "the guardian process was killed");
+	}
 	if (how)
 		*how = m.how;
 	return m.kind == kind ? 0 : ht_error_set(err, "%s", m.err.text);
 }
 
 struct ht_ring *
-ht_guardian_ring(struct ht_guardian *g, struct ht_error *err)
+ht_guardian_ring(
+    struct ht_guardian *g, struct ht_guarded *how, struct ht_error *err)
 {
 	struct message m = {.kind = BEGIN};
 	struct ht_ring *ring;
 	int fd = -1;
 
 	send_message(g->socket, &m, -1);
-	if (expect(g, RING, &fd, NULL, err) == -1)
+	if (expect(g, RING, &fd, how, err) == -1)
 		return NULL;
 	ring = ht_shm_map(fd, err);
 	close(fd);
@@ -299,6 +318,26 @@ ht_guardian_done(
 	if (poll(&p, 1, 0) <= 0)
 		return 0;
 	return expect(g, WITHDRAWN, NULL, how, err) == 0 ? 1 : -1;
+}
+
+void
+ht_guardian_stand_in(
+    struct ht_guardian *g, struct ht_ring *ring, struct ht_guarded *how)
+{
+	struct ht_injection in = {
+	    .ring = ring,
+	    .stop_us = how->stop_us,
+	    .generation = how->generation,
+	};
+	struct ht_error ignored = {""};
+	struct ht_image image;
+
+	if (!g->killed || ht_image_open(&image, g->image, &ignored) == -1)
+		return;
+	withdraw(&in, g->target, &image, &ignored);
+	how->stop_us = in.stop_us;
+	how->kept = in.kept;
+	ht_image_close(&image);
 }
 
 void

@@ -170,7 +170,7 @@ new_attached(struct ht_job *j, struct ht_error *err)
 	if (j->guardian)
 		j->clock = ht_clock_start(j->o.interval_ms, pace_of(j), err);
 	if (j->clock)
-		j->spare = ht_guardian_ring(j->guardian, err);
+		j->spare = ht_guardian_ring(j->guardian, &j->guarded, err);
 	if (j->spare) {
 		ht_clock_own(j->clock, j->spare);
 		return j;
@@ -620,7 +620,8 @@ loop_attached(struct ht_job *j, struct ht_error *err)
 		maybe_let_go(j);
 		watch_pause(j);
 		watch_output(j);
-		if (n == DRAIN_MAX)
+		/* Hooked for good, it would never cease to write. */
+		if (n == DRAIN_MAX && out != FAILED)
 			continue;
 		if (out != GOES_ON)
 			return out;
@@ -706,12 +707,19 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 
 	if (listen_now(j, err) == -1 || begin_image(j, err) == -1 ||
 	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
+		ht_guardian_stand_in(
+		    j->guardian, j->drain.ring, &j->guarded);
 		ht_clock_disown(j->clock, j->drain.ring);
 		return HT_FAILED;
 	}
 	atomic_store(&j->drain.ring->ready, 1);
 	clock_gettime(CLOCK_MONOTONIC, &j->start);
 	out = loop_attached(j, err);
+	if (out == FAILED) {
+		stop(j);
+		ht_guardian_stand_in(
+		    j->guardian, j->drain.ring, &j->guarded);
+	}
 	finish_attached(j, r, out);
 	return out == FAILED ? HT_FAILED : 0;
 }

@@ -79,6 +79,23 @@ kill -KILL $guardian
 wait $recorder
 is "$? $(cat err)" '1 ht-record: the guardian process was killed' \
     'killed while it records: ht-record says so'
+unlike "$(cat /proc/$pid/maps)" 'ht-ring' 'and undoes itself what was done'
+
+# A ring that is never empty, as the program writes without a pause.
+i=0 ends=0
+while [ $i -lt 12 ]; do
+	"$R" -q -p $pid -o t.ht 2>err &
+	recorder=$!
+	wait_for 10 '[ -s t.ht ]'
+	sleep 0.0$((i % 4))
+	kill -KILL $(ps -o pid= --ppid $recorder)
+	rm t.ht
+	wait_for 20 "! kill -0 $recorder" 2>/dev/null || kill -KILL $recorder
+	wait $recorder
+	[ $? = 1 ] && ! grep -q ht-ring /proc/$pid/maps && ends=$((ends + 1))
+	i=$((i + 1))
+done
+is $ends 12 'killed while it records at full speed: ht-record ends'
 kill $pid
 ok 'wait_for 20 "! [ -e /proc/$pid ] || grep -q ^ok full.out"' \
     'and the program does not wait for it'
