@@ -23,7 +23,8 @@ struct ht_guarded {
 };
 
 /* Forks it; to be done before there are threads. NULL with *err set. `image`,
- * which has to stay, is the path of libht-attach.so. Nothing is done to `pid` yet. */
+ * which has to stay, is the path of libht-attach.so. Nothing is done to `pid`
+ * yet. */
 struct ht_guardian *ht_guardian_new(pid_t pid, const char *image,
     const struct ht_ring_options *o, struct ht_error *err);
 

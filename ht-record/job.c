@@ -707,8 +707,7 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 
 	if (listen_now(j, err) == -1 || begin_image(j, err) == -1 ||
 	    ht_guardian_hook(j->guardian, &j->guarded, err) == -1) {
-		ht_guardian_stand_in(
-		    j->guardian, j->drain.ring, &j->guarded);
+		ht_guardian_stand_in(j->guardian, j->drain.ring, &j->guarded);
 		ht_clock_disown(j->clock, j->drain.ring);
 		return HT_FAILED;
 	}
@@ -717,8 +716,7 @@ run_attached(struct ht_job *j, struct ht_job_result *r, struct ht_error *err)
 	out = loop_attached(j, err);
 	if (out == FAILED) {
 		stop(j);
-		ht_guardian_stand_in(
-		    j->guardian, j->drain.ring, &j->guarded);
+		ht_guardian_stand_in(j->guardian, j->drain.ring, &j->guarded);
 	}
 	finish_attached(j, r, out);
 	return out == FAILED ? HT_FAILED : 0;
