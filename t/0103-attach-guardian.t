@@ -70,6 +70,7 @@ done
 is $lives 7 'the first attach: it lives, and is attached to again'
 
 # Nobody drains the ring any more: nobody waits for that.
+rm t.ht
 start full "$PROG/steady" 2
 "$R" -q -p $pid -o t.ht --buffer 64K 2>err &
 recorder=$!
@@ -84,12 +85,12 @@ unlike "$(cat /proc/$pid/maps)" 'ht-ring' 'and undoes itself what was done'
 # A ring that is never empty, as the program writes without a pause.
 i=0 ends=0
 while [ $i -lt 12 ]; do
+	rm t.ht
 	"$R" -q -p $pid -o t.ht 2>err &
 	recorder=$!
 	wait_for 10 '[ -s t.ht ]'
 	sleep 0.0$((i % 4))
 	kill -KILL $(ps -o pid= --ppid $recorder)
-	rm t.ht
 	wait_for 20 "! kill -0 $recorder" 2>/dev/null || kill -KILL $recorder
 	wait $recorder
 	[ $? = 1 ] && ! grep -q ht-ring /proc/$pid/maps && ends=$((ends + 1))
