@@ -28,6 +28,7 @@
 #define STACK	    (UINT64_C(64) << 10) /* for the start */
 #define PATCH_TRIES 300
 #define PATIENCE    1
+#define LOADING_MAX 30	 /* waits for a moment without a change of the list */
 #define TID_BYTES   4096 /* behind the thread pointer */
 
 /* Of linux/prctl.h, where that is young enough. */
@@ -52,6 +53,7 @@ struct work {
 	unsigned imports;
 	bool nameless;		 /* the kernel has no names for memory */
 	int patience;		 /* so often is waited for who is inside */
+	int loading;		 /* and for who loads or unloads an object */
 	struct ht_inside inside; /* an image that could be used */
 	struct ht_symbol symbol[HT_HOOKS_MAX]; /* of each hook; `at` 0: none */
 	struct ht_foreigners foreign;	       /* hooks from HT_HOOKS_MAX on */
@@ -920,9 +922,16 @@ is_launched(struct work *w)
 	return false;
 }
 
-/* Everything but the patches. All threads are stopped, one works. 1: there is
- * an image that will be of use in a moment. */
-static int
+/* How an attach is up to the patches. REFUSED: with the error set. */
+enum prepared {
+	REFUSED = -1,
+	PREPARED,
+	INSIDE,	 /* there is an image that will be of use in a moment */
+	LOADING, /* see is_loading() */
+};
+
+/* Everything but the patches. All threads are stopped, one works. */
+static enum prepared
 put_image(struct work *w)
 {
 	static const struct ht_head none;
@@ -932,15 +941,15 @@ put_image(struct work *w)
 	w->inside.count = 0;
 	fresh = !ht_target_images(&w->t, is_of_use, w);
 	if (fresh && w->inside.count && w->patience-- > 0)
-		return 1;
+		return INSIDE;
 	if (fresh)
 		w->t.head = none;
 	if (plan(w) == -1 || ht_remote_work_begin(&w->t.remote, &w->way,
 				 ht_target_room(&w->t), w->t.err) == -1)
-		return -1;
+		return REFUSED;
 	if (map_near(w) == -1 || (fresh && map_image(w) == -1) ||
 	    write_image(w, fresh) == -1)
-		return -1;
+		return REFUSED;
 	/* The main thread's pointer, if it is the one that works. */
 	w->t.head.main_thread = w->t.remote.worker.tid == w->t.remote.pid
 				    ? w->t.remote.worker.regs.fs_base
@@ -954,22 +963,32 @@ put_image(struct work *w)
 		r = ht_error_errno(w->t.err,
 		    "cannot write to the memory of process %d",
 		    (int)w->t.remote.pid);
-	return r == 0 ? run_start(w) : -1;
+	return r == 0 && run_start(w) == 0 ? PREPARED : REFUSED;
 }
 
-static int
+/* One who is stopped while he changes the loader's list would have the start
+ * read it with care: by system calls, each of which takes long there. */
+static bool
+is_loading(struct work *w)
+{
+	return w->loading > 0 &&
+	       ht_linkmap_changes(w->linked.debug, &w->t.remote);
+}
+
+static enum prepared
 prepare(struct work *w)
 {
-	int r;
+	enum prepared r = REFUSED;
 
 	if (ht_remote_stop_all(&w->t.remote, w->t.err) == -1)
-		return -1;
-	if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1)
-		r = ht_error_errno(w->t.err,
-		    "cannot see the memory of process %d",
+		return REFUSED;
+	if (is_loading(w))
+		r = LOADING;
+	else if (ht_maps_read(&w->t.maps, w->t.remote.pid) == -1)
+		ht_error_errno(w->t.err, "cannot see the memory of process %d",
 		    (int)w->t.remote.pid);
 	else if (ht_target_images(&w->t, is_in_use, NULL) || is_launched(w))
-		r = ht_error_set(w->t.err, "process %d is recorded already",
+		ht_error_set(w->t.err, "process %d is recorded already",
 		    (int)w->t.remote.pid);
 	else
 		r = put_image(w);
@@ -977,10 +996,24 @@ prepare(struct work *w)
 	return r;
 }
 
+/* Whoever is to be waited for has a moment. */
+static void
+wait_for(struct work *w, enum prepared what)
+{
+	if (what == INSIDE) {
+		ht_target_wait_outside(&w->t, &w->inside);
+		return;
+	}
+	do {
+		nap_us(300);
+		w->loading--;
+	} while (is_loading(w));
+}
+
 static int
 inject(struct work *w)
 {
-	int r;
+	enum prepared r;
 
 	if (ht_linkmap_read(&w->linked, &w->t.remote, w->t.err) == -1 ||
 	    ht_image_relocate(w->t.image, 0, resolve, w, w->t.err) == -1 ||
@@ -989,9 +1022,12 @@ inject(struct work *w)
 	ht_foreign_find(&w->foreign, &w->linked, &w->t.remote, w->t.image);
 	w->shadow_stack = has_shadow_stack(w->t.remote.pid);
 	w->patience = PATIENCE;
-	while ((r = prepare(w)) == 1)
-		ht_target_wait_outside(&w->t, &w->inside);
-	if (r == -1)
+	w->loading = LOADING_MAX;
+	if (is_loading(w))
+		wait_for(w, LOADING);
+	while ((r = prepare(w)) > PREPARED)
+		wait_for(w, r);
+	if (r == REFUSED)
 		return -1;
 	return w->in->ready(w->in) ? patch_when_possible(w) : -1;
 }

@@ -169,6 +169,15 @@ ht_linkmap_read(struct ht_linkmap *m, struct ht_remote *r, struct ht_error *err)
 	return 0;
 }
 
+bool
+ht_linkmap_changes(uint64_t debug, struct ht_remote *r)
+{
+	struct r_debug d;
+
+	return ht_remote_read(r, debug, &d, sizeof d) == 0 &&
+	       d.r_state != RT_CONSISTENT;
+}
+
 uint64_t
 ht_linkmap_state(uint64_t debug, struct ht_remote *r)
 {

@@ -38,6 +38,8 @@ int ht_linkmap_read(
 /* A number that is another once objects have come or gone, by the list at
  * `debug`; 0: that is just happening. */
 uint64_t ht_linkmap_state(uint64_t debug, struct ht_remote *r);
+/* Is an object being loaded or unloaded? Not known of musl. */
+bool ht_linkmap_changes(uint64_t debug, struct ht_remote *r);
 void ht_linkmap_release(struct ht_linkmap *m);
 
 /* The definition of `name` that the program's own references lead to: the
