@@ -1005,7 +1005,7 @@ wait_for(struct work *w, enum prepared what)
 		return;
 	}
 	do {
-		nap_us(300);
+		nap_us(300 + 100 * (LOADING_MAX - w->loading));
 		w->loading--;
 	} while (is_loading(w));
 }
