@@ -78,6 +78,10 @@ for c in measure larson mstress setops depth; do
 	    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall \
 		-o "$dir/bin/$c" "$T/$c.c" -lpthread || exit 1
 done
+empty=$dir/bin/empty.so
+[ "$empty" -nt "$T/empty.c" ] ||
+    ${CC:-gcc} -std=gnu11 -O2 -Wall -fno-builtin -shared -fPIC -o "$empty" \
+	"$T/empty.c" || exit 1
 
 # --- workloads --------------------------------------------------------------
 
@@ -101,7 +105,7 @@ input() {
 # process will have, $modes the ways to run it, $times how often in a round.
 # What the program writes to ./result are figures of its own.
 workload() {
-	modes='native heaptrack ht' times=1
+	modes='native heaptrack ht empty ht-sample' times=1
 	case $1 in
 	cppcheck)
 		input cppcheck "$(scaled 12)" cpp
@@ -137,14 +141,16 @@ workload() {
 		command="xz -k -c -1 -T1 $input" ;;
 	larson*)
 		program=larson
-		command="$dir/bin/larson ${1#larson} $(scaled 1500 200) result" ;;
+		command="$dir/bin/larson ${1#larson} $(scaled 1500 200) result"
+		modes='native heaptrack ht' ;;
 	depth*)
 		program=depth
-		command="$dir/bin/depth ${1#depth} $(scaled 1000000) result" ;;
+		command="$dir/bin/depth ${1#depth} $(scaled 1000000) result"
+		modes='native heaptrack ht' ;;
 	true)
 		program=true
 		command=/bin/true
-		modes="$modes ht-raw"
+		modes='native heaptrack ht ht-raw'
 		times=4 ;;
 	esac
 }
@@ -156,6 +162,8 @@ once() {
 	tty=
 	case $2 in
 	native)		line="exec $command >out 2>err" ;;
+	empty)		line="LD_PRELOAD=$empty exec $command >out 2>err" ;;
+	ht-sample)	line="exec ht-record --sample 512K -o t.ht $command >out 2>err" ;;
 	heaptrack)	line="exec heaptrack -o t $command >out 2>err" ;;
 	ht)		line="ht-record $command 2>err | ht-symbolize | zstd -q -1 >t.zst" ;;
 	ht-gzip)	line="ht-record $command 2>err | ht-symbolize | gzip >t.gz" ;;

@@ -229,6 +229,37 @@ for my $name (grep /^larson/, @names) {
 }
 table('Throughput, million free+malloc a second', @rows);
 
+# What sampling costs beside hooks that do nothing, of the same round.
+@rows = (['', 'native s', 'empty hooks', 'ht-record --sample 512K',
+    'above empty: wall', 'CPU in the program', 'budget', 'met']);
+for my $name (@names) {
+	my %empty = map { $_->{round} => $_ } @{$run{$name}{empty} // []}
+	    or next;
+	my @native = each_run($name, 'native', sub { $_[0]{wall} / 1e9 });
+	my @cell = ($name, sprintf '%.2f', $native[0]);
+	for my $mode ('empty', 'ht-sample') {
+		my @v = each_run($name, $mode, sub {
+		    $_[0]{wall} / ($_[1]{wall} || return) });
+		put('sample', $name, $mode, 'x native', undef, '', @v);
+		push @cell, range(3, @v);
+	}
+	my $met;
+	for my $what ('wall', 'program') {
+		my $get = sub { $what eq 'wall' ? $_[0]{wall} :
+		    $_[0]{cpu}{program} };
+		my @v = each_run($name, 'ht-sample', sub {
+		    $get->($_[0]) / ($get->($empty{$_[0]{round}} // return)
+			|| return) });
+		my $is = put('sample', $name, "$what above empty", 'x', 1.02,
+		    '<=', @v);
+		$met //= $is;
+		push @cell, @v ? sprintf('%+.1f %%', 100 * ($v[0] - 1)) : '-';
+	}
+	push @rows, [@cell, '<= 2 %', $met];
+}
+table('Samples, one for 512 KiB, beside hooks that do nothing (wall time over ' .
+    'native)', @rows);
+
 # --- per event --------------------------------------------------------------
 
 @rows = (['ns an event', '', 'wall', 'program', 'recorder', 'interpreter',
