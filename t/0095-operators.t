@@ -98,5 +98,10 @@ static jemalloc-hidden -Wl,--version-script=local.map \
     "$(g++ -print-file-name=libjemalloc_pic.a)"
 is "$(nm -D jemalloc-hidden | grep -c ' T .*malloc')" 0 \
     'jemalloc-hidden: and offers it to nobody'
+# So large that what lies near its functions is all its own.
+printf '.section .rodata\n.globl pad\npad: .space 0x6000000\n
+	.section .note.GNU-stack\n' >pad.s
+static jemalloc-large -fuse-ld=lld pad.s "$a"
+rm jemalloc-large
 static tcmalloc-within "$(g++ -print-file-name=libtcmalloc_minimal.a)"
 done_testing

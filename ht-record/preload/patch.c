@@ -68,16 +68,17 @@ say(const char *what, const char *name, const char *why)
 
 /* ---- memory ----------------------------------------------------------- */
 
-/* Memory that jumps from all of [start, end) reach, and back. Below it: above
- * an executable the heap grows. */
+/* Memory that jumps from all of [start, end) reach, and back. Below `module`,
+ * which that is part of: above an executable the heap grows. */
 static bool
-map_near(struct ht_area *a, uint64_t start, uint64_t end, uint64_t size)
+map_near(struct ht_area *a, uint64_t module, uint64_t start, uint64_t end,
+    uint64_t size)
 {
 	size = (size + PAGE - 1) & ~(PAGE - 1);
 	for (uint64_t down = 0; down < 64; down++) {
-		uint64_t hint = (start & ~(PAGE - 1)) - size - (down << 20);
+		uint64_t hint = (module & ~(PAGE - 1)) - size - (down << 20);
 		uint64_t at =
-		    (uint64_t)ht_own_mmap((void *)(hint < start ? hint : PAGE),
+		    (uint64_t)ht_own_mmap((void *)(hint < module ? hint : PAGE),
 			size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 		if (at == (uint64_t)MAP_FAILED)
@@ -342,7 +343,7 @@ hook(const struct link_map *map, const struct found *found, unsigned count)
 	    .all = extent(map),
 	    .first = free_patches(count),
 	};
-	if (!map_near(&m->near, low, high, count * SLOT))
+	if (!map_near(&m->near, m->all.start, low, high, count * SLOT))
 		why = "there is no memory near it";
 	else
 		plan(m, found, count, name);
@@ -496,7 +497,7 @@ watch_loader(uint64_t at)
 	const char *why;
 	unsigned size = HT_X86_JUMP_SIZE;
 
-	if (!at || !map_near(&loader_near, at, at, PAGE))
+	if (!at || !map_near(&loader_near, at, at, at, PAGE))
 		return false;
 	while (size <= 16 &&
 	       ht_x86_move(&m, code, size, at, loader_near.start, &why) == -1)
