@@ -261,26 +261,30 @@ plural(size_t n)
 }
 
 static void
-row(struct ht_str *text, const struct ht_followed *f)
+row(struct ht_str *text, const struct ht_followed *f, int width)
 {
 	char name[256], file[2048];
 
 	ht_escape(name, sizeof name, f->name, strlen(f->name));
 	ht_escape(file, sizeof file, f->file, strlen(f->file));
-	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s",
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-*s  %s",
 	    ht_fmt_bytes(f->stats.peak).s, ht_fmt_count(f->stats.allocations).s,
-	    ht_fmt_bytes(f->stats.leaked).s, name, file);
+	    ht_fmt_bytes(f->stats.leaked).s, width, name, file);
 }
 
 static void
 table(struct ht_str *text, const struct ht_followed *f, const struct sums *s)
 {
 	size_t shown = s->recorded < LARGEST ? s->recorded : LARGEST;
+	int width = (int)strlen("program");
 
-	ht_str_addf(text, "\n  %9s  %11s  %9s  %-14s %s", "peak", "allocations",
-	    "leaked", "program", "file");
 	for (size_t i = 0; i < shown; i++)
-		row(text, &f[i]);
+		if (strlen(f[i].name) > (size_t)width)
+			width = (int)strlen(f[i].name);
+	ht_str_addf(text, "\n  %9s  %11s  %9s  %-*s  %s", "peak", "allocations",
+	    "leaked", width, "program", "file");
+	for (size_t i = 0; i < shown; i++)
+		row(text, &f[i], width);
 	if (s->recorded > shown)
 		ht_str_addf(text, "\n  and %s more, none with a higher peak",
 		    ht_fmt_count(s->recorded - shown).s);
