@@ -1110,6 +1110,7 @@ static void
 inject_later(struct work *w)
 {
 	struct ht_injection *in = w->in;
+	const char *unhooked = w->unhooked;
 
 	if (!ht_target_read_head(&w->t, in->head) ||
 	    w->t.head.generation != in->generation || !w->t.head.patched ||
@@ -1126,9 +1127,13 @@ inject_later(struct work *w)
 	if (w->patches > w->first &&
 	    (map_more(w) == -1 || write_near(w) == -1 ||
 		patch_when_possible(w) == -1))
-		note_foreign(w, w->t.err->text);
-	else
-		note_foreign(w, w->unhooked);
+		unhooked = w->t.err->text;
+	/* What comes and goes meanwhile may be why: the next look tells. */
+	if (ht_linkmap_state(in->debug, &w->t.remote) != in->objects) {
+		in->objects = 0;
+		unhooked = "";
+	}
+	note_foreign(w, unhooked);
 }
 
 /* Has it loaded or unloaded anything? */

@@ -252,7 +252,9 @@ struct ht_node {
  * addresses. A node whose block is freed stays where it is, with address 0, for
  * the next block whose way leads there. In front of it is a filter of bytes,
  * each a count of the sampled blocks whose addresses fall to it: where that is
- * 0 a free need not look further. A count that was 255 stays.
+ * 0 a free need not look further. A count that was 255 stays. What lies close
+ * together shares a byte, so the part of the filter that a program's frees go
+ * through is small against what it works with itself, and stays in the cache.
  */
 struct ht_sampled {
 	_Atomic uint64_t address; /* 0: none */
@@ -261,6 +263,7 @@ struct ht_sampled {
 
 #define HT_SAMPLED_HEADS 16
 #define HT_FILTER_BITS	 16
+#define HT_FILTER_GRAIN	 10 /* log2 of the bytes of memory for each */
 
 #define HT_ROOT	    1u
 #define HT_ROOT_CUT 2u

@@ -315,9 +315,9 @@ malloc(size_t size)
 {
 	uint32_t on = how_on();
 
-	if (likely(on == HT_ON))
-		return malloc_recorded(size);
-	return only_passes(on, size) ? ht_real.malloc(size) : malloc_slow(size);
+	if (only_passes(on, size))
+		return ht_real.malloc(size);
+	return on == HT_ON ? malloc_recorded(size) : malloc_slow(size);
 }
 
 static __attribute__((noinline)) void *
@@ -395,10 +395,10 @@ free(void *p)
 {
 	uint32_t on = how_on();
 
-	if (likely(on == HT_ON))
-		free_recorded(p);
-	else if (only_frees(on, p))
+	if (only_frees(on, p))
 		ht_real.free(p);
+	else if (on == HT_ON)
+		free_recorded(p);
 	else
 		free_slow(p);
 }
@@ -457,7 +457,7 @@ realloc(void *p, size_t size)
 {
 	uint32_t on = how_on();
 
-	if (on == HT_SAMPLING && size && only_frees(on, p) &&
+	if (on == HT_SAMPLING && size && (!p || only_frees(on, p)) &&
 	    ht_sample_passes(size))
 		return ht_real.realloc(p, size);
 	return realloc_slow(p, size);

@@ -106,7 +106,8 @@ ht_sample_resume(uint64_t left)
 static inline _Atomic uint8_t *
 ht_sample_filter(const void *p)
 {
-	return &ht_filter[(uintptr_t)p >> 4 & ((1u << HT_FILTER_BITS) - 1)];
+	return &ht_filter[(uintptr_t)p >> HT_FILTER_GRAIN &
+			  ((1u << HT_FILTER_BITS) - 1)];
 }
 
 /* False: the live block `p` is not sampled. */
