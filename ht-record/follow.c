@@ -131,6 +131,9 @@ record(struct writer *w, struct ht_job_options *o)
 	r->verified = result.verified + result.unverifiable;
 	r->differences = result.differences;
 	r->stats = result.stats;
+	memcpy(r->note, result.note, sizeof r->note);
+	snprintf(r->hidden, sizeof r->hidden, "%s",
+	    result.hidden ? result.hidden : "");
 	ht_job_free(job);
 }
 

@@ -52,6 +52,8 @@ struct ht_followed {
 	struct ht_trace_stats stats; /* of its last image */
 	char name[64];		     /* of the program */
 	char file[1024];
+	char note[192];	 /* what could not be hooked, "" nothing */
+	char hidden[32]; /* an allocator that could not be found, or "" */
 };
 
 /* What the follower needs to open a trace. */

@@ -152,6 +152,19 @@ next_step(struct ht_str *text, const struct ht_sink *sink)
 		ht_str_addf(text, "ht-top %s", sink->file);
 }
 
+/* What of the program could not be recorded. */
+static void
+missing(const char *name, const char *note, const char *hidden)
+{
+	if (*note)
+		ht_warn("not all of %s was recorded: %s", name, note);
+	if (*hidden)
+		ht_warn("%s has %s within, and is stripped, so the functions "
+			"of that were not found: what it allocates by them is "
+			"missing",
+		    name, hidden);
+}
+
 static void
 warnings(const struct ht_job_result *r, const char *name)
 {
@@ -165,14 +178,7 @@ warnings(const struct ht_job_result *r, const char *name)
 		ht_warn("%s executed another program, which could not be "
 			"recorded",
 		    name);
-	if (*r->note)
-		ht_warn("not all of %s was recorded: %s", name, r->note);
-	if (r->hidden)
-		ht_warn(
-		    "%s has %s within, and is stripped, so the functions of "
-		    "that were not found: what it allocates by them is "
-		    "missing",
-		    name, r->hidden);
+	missing(name, r->note, r->hidden ? r->hidden : "");
 	if (s->lost)
 		ht_warn("%s events were lost: all numbers are too small",
 		    ht_fmt_count(s->lost).s);
@@ -290,6 +296,27 @@ table(struct ht_str *text, const struct ht_followed *f, const struct sums *s)
 		    ht_fmt_count(s->recorded - shown).s);
 }
 
+/* The same of a program is said once, however often it ran. */
+static void
+missing_of_followed(const struct ht_followed *f, size_t n)
+{
+	char name[256];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t before = 0;
+
+		if (!*f[i].note && !*f[i].hidden)
+			continue;
+		while (before < i && (strcmp(f[before].name, f[i].name) ||
+					 strcmp(f[before].note, f[i].note) ||
+					 strcmp(f[before].hidden, f[i].hidden)))
+			before++;
+		ht_escape(name, sizeof name, f[i].name, strlen(f[i].name));
+		if (before == i)
+			missing(name, f[i].note, f[i].hidden);
+	}
+}
+
 void
 ht_report_followed(struct ht_followed *f, size_t n)
 {
@@ -309,6 +336,7 @@ ht_report_followed(struct ht_followed *f, size_t n)
 		ht_warn("%s events of children were lost: their numbers are "
 			"too small",
 		    ht_fmt_count(s.lost).s);
+	missing_of_followed(f, n);
 	if (ht_quiet())
 		return;
 	qsort(f, n, sizeof *f, larger);

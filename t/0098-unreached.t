@@ -145,4 +145,10 @@ for f in c.op.*.ht; do
 	ok '[ "$(re allocations)" -gt 2800 ]' '--follow: all that they have'
 	is "$(re unknown_frees) $(re doubles)" '0 0' '--follow: every free meets'
 done
+
+# And what is said of a program is said of a child, once.
+run "$BIN/ht-record" -q --follow -o 'd.%n.%p.ht' \
+    sh -c './stripped </dev/null; ./stripped </dev/null; ./user; :'
+is "$status $(grep -c 'stripped has jemalloc within' err) $(grep -c 'not all of user was recorded' err)" \
+    '0 1 1' '--follow: what of children is missing is said once of each'
 done_testing
