@@ -26,8 +26,9 @@
 #define DRAIN_MAX  (1u << 16) /* records between two looks at the world */
 #define HOLD_MS	   100	      /* a trace is held back so long, */
 #define HOLD_BYTES (1u << 20) /* or until it is so large */
-#define NAP_MIN_US 1000	      /* sleep after a drain that found something, */
+#define NAP_MIN_US 1000	      /* sleep after a drain that found many, */
 #define NAP_MAX_US 10000      /* and at most, times the pace */
+#define MANY	   1000	      /* records; of fewer a ring does not fill */
 
 struct ht_job {
 	struct ht_job_options o;
@@ -78,7 +79,7 @@ next_nap(const struct ht_job *j, size_t n, uint64_t us)
 {
 	uint64_t most = (uint64_t)NAP_MAX_US * atomic_load(pace_of(j));
 
-	us = n ? NAP_MIN_US : us * 2;
+	us = n > MANY ? NAP_MIN_US : us * 2;
 	return us < most ? us : most;
 }
 
