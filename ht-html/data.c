@@ -431,6 +431,8 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 {
 	struct ht_prof_kind peak;
 	bool one = ht_prof_peak(p, &peak);
+	uint64_t rest;
+	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -452,6 +454,12 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 	    {"own_rss", p->own_rss},
 	    {"lost", p->lost},
 	    {"freed_by_others", p->sum.others},
+	    {"rounding", p->sum.rounding},
+	    {"rounding_leaked", p->sum.rounding_leaked},
+	    {"rss_explained", e.rss},
+	    {"rss_heap", e.heap},
+	    {"rss_maps", e.maps},
+	    {"rss_rest", rest},
 	    {"truncated", p->truncated},
 	    {"attached", p->attached},
 	    {"sampled", p->sampled},

@@ -376,23 +376,11 @@ has_rounding(const struct report *r)
 	       b->rounding_leaked;
 }
 
-/* The resident set in three: what is live of the heap may not all have been
- * touched, so it is at most what maps leave. */
-static struct ht_explained
-explained(const struct ht_prof *p, uint64_t *rest)
-{
-	struct ht_explained e = p->explained;
-
-	e.heap = e.heap < e.rss - e.maps ? e.heap : e.rss - e.maps;
-	*rest = e.rss - e.maps - e.heap;
-	return e;
-}
-
 static void
 put_explained(const struct report *r)
 {
 	uint64_t rest;
-	struct ht_explained e = explained(r->later, &rest);
+	struct ht_explained e = ht_explained_parts(&r->later->explained, &rest);
 	size_t column = 0;
 	char item[160];
 
@@ -498,7 +486,7 @@ total_field(const struct ht_prof *p, size_t i, uint64_t *value)
 	struct ht_prof_kind peak;
 	bool one = ht_prof_peak(p, &peak);
 	uint64_t rest;
-	struct ht_explained e = explained(p, &rest);
+	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
 	const struct {
 		const char *name;
 		uint64_t value;

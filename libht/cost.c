@@ -134,6 +134,17 @@ ht_explain(struct ht_explained *to, const struct ht_explained *more)
 		*to = *more;
 }
 
+struct ht_explained
+ht_explained_parts(const struct ht_explained *e, uint64_t *rest)
+{
+	struct ht_explained parts = *e;
+
+	if (parts.heap > e->rss - e->maps)
+		parts.heap = e->rss - e->maps;
+	*rest = e->rss - e->maps - parts.heap;
+	return parts;
+}
+
 void
 ht_cost_maps(struct ht_cost *k, uint64_t rss, uint64_t maps)
 {

@@ -50,6 +50,10 @@ struct ht_explained {
 };
 /* The one of the larger set stays; of two that are equal, the one with more. */
 void ht_explain(struct ht_explained *to, const struct ht_explained *more);
+/* The resident set in three: what is live of the heap may not all have been
+ * touched, so it is at most what maps leave; *rest is what is left then. */
+struct ht_explained ht_explained_parts(
+    const struct ht_explained *e, uint64_t *rest);
 
 /* The live bytes of a kind of allocations that is not the heap. */
 struct ht_cost_kind {

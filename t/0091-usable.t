@@ -49,6 +49,14 @@ is "$(awk -F '\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
     "$(told small)" 'TSV'
 run "$BIN/ht-top" --format json t.sym
 is "$(jq .totals.rounding out)" "$(told peak)" 'JSON'
+if [ -x "$BIN/ht-html" ]; then
+	run "$BIN/ht-html" -o page.html t.sym
+	perl "$T/prog/page.pl" page.html >data.json
+	is "$(jq '.now.rounding, .now.rounding_leaked' data.json | tr '\n' ' ')" \
+	    "$(told peak) $(told end) " 'ht-html'
+else
+	skip 'ht-html' 'it is not built'
+fi
 "$BIN/ht-aggregate" t.sym >p
 "$BIN/ht-aggregate" p t.sym >twice
 run "$BIN/ht-top" --totals twice

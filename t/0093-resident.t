@@ -34,6 +34,15 @@ like "$(out)" '^of [0-9.]+ MB resident the heap explains 10\.5 MB .* maps 10\.5 
     'text'
 run "$BIN/ht-top" --format json m.ht
 is "$(jq .totals.rss_maps out)" "$(said maps told)" 'JSON'
+if [ -x "$BIN/ht-html" ]; then
+	run "$BIN/ht-html" -o page.html m.ht
+	perl "$T/prog/page.pl" page.html >data.json
+	is "$(jq '.now.rss_maps' data.json)" "$(said maps told)" 'ht-html'
+	is "$(jq '.now | .rss_maps + .rss_heap + .rss_rest - .rss_explained' \
+	    data.json)" 0 'ht-html: it adds up'
+else
+	skip 'ht-html' 'it is not built'
+fi
 "$BIN/ht-aggregate" m.ht >p
 "$BIN/ht-aggregate" p m.ht >q
 run "$BIN/ht-top" --totals q

@@ -34,6 +34,12 @@ export interface SideHead {
   own_rss: number;
   lost: number;
   freed_by_others: number;
+  rounding: number;
+  rounding_leaked: number;
+  rss_explained: number;
+  rss_heap: number;
+  rss_maps: number;
+  rss_rest: number;
   truncated: number;
   attached: number;
   sampled: number;

@@ -5,6 +5,7 @@ import {MEANING, UNIT, change, costText, percentText, title, type Costs}
   from './costs';
 import {characterWidth, h} from './dom';
 import * as fmt from './fmt';
+import type {SideHead} from './data';
 import {INLINED, type Cost, type Side} from './model';
 import {placeOf, places, sorted, type Row} from './rows';
 import type {Context, View} from './view';
@@ -141,6 +142,9 @@ export class Summary implements View {
       ['ended', endText(side) || null],
       ['run time', fmt.ms(head.runtime_ms)],
       ['peak RSS', head.peak_rss ? fmt.bytes(head.peak_rss) : null],
+      ['resident set', head.rss_explained ? explained(head) : null],
+      ['rounding up', head.rounding || head.rounding_leaked
+        ? roundedUp(head) : null],
       ['distinct stacks', fmt.count(data.head.stacks)],
       ['written by', head.tool],
       ['this page by', data.head.tool],
@@ -176,6 +180,20 @@ const HEADS: Record<Cost, string> = {
 const NOTHING: Record<Cost, string> = {peak: 'was allocated',
   leaked: 'was leaked', calls: 'was allocated', temporary: 'was temporary',
   total: 'was allocated', others: 'was freed by another thread'};
+
+// As ht-top says it.
+function explained(head: SideHead): string {
+  return `of ${fmt.bytes(head.rss_explained)} resident the heap explains ${
+    fmt.bytes(head.rss_heap)}, maps ${fmt.bytes(head.rss_maps)}, the rest ${
+    fmt.bytes(head.rss_rest)}`;
+}
+
+function roundedUp(head: SideHead): string {
+  const share = head.peak
+    ? ` (${fmt.percent(head.rounding, head.peak)} %)` : '';
+  return `costs ${fmt.bytes(head.rounding)} at the ${head.traces === 1
+    ? 'peak' : 'peaks'}${share}, ${fmt.bytes(head.rounding_leaked)} at the end`;
+}
 
 function tile(name: string, value: string, note: string): HTMLElement {
   return h('div.tile', {'data-tile': name}, h('span.key', {}, name),
