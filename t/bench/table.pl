@@ -233,8 +233,7 @@ table('Throughput, million free+malloc a second', @rows);
 @rows = (['', 'native s', 'empty hooks', 'ht-record --sample 512K',
     'above empty: wall', 'CPU in the program', 'budget', 'met']);
 for my $name (@names) {
-	my %empty = map { $_->{round} => $_ } @{$run{$name}{empty} // []}
-	    or next;
+	next unless $run{$name}{empty};
 	my @native = each_run($name, 'native', sub { $_[0]{wall} / 1e9 });
 	my @cell = ($name, sprintf '%.2f', $native[0]);
 	for my $mode ('empty', 'ht-sample') {
@@ -247,9 +246,7 @@ for my $name (@names) {
 	for my $what ('wall', 'program') {
 		my $get = sub { $what eq 'wall' ? $_[0]{wall} :
 		    $_[0]{cpu}{program} };
-		my @v = each_run($name, 'ht-sample', sub {
-		    $get->($_[0]) / ($get->($empty{$_[0]{round}} // return)
-			|| return) });
+		my @v = over($name, 'ht-sample', 'empty', $get);
 		my $is = put('sample', $name, "$what above empty", 'x', 1.02,
 		    '<=', @v);
 		$met //= $is;
