@@ -711,9 +711,7 @@ patch(struct work *w, bool *failed)
 	struct ht_head *h = &w->t.head;
 	struct ht_wanted wanted = {0};
 	const struct ht_ring *r = w->in->ring;
-	uint32_t on = !r->sample		? HT_ON
-		      : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
-						: HT_SAMPLING_NESTED;
+	uint32_t on = ht_on_for(r);
 	uint64_t generation = 0;
 
 	*failed = true;

@@ -48,7 +48,8 @@ struct ht_job {
 	bool paused;	    /* by a signal, or for the delay */
 	pthread_t listener; /* to signals, whatever the output is doing */
 	bool listens;
-	_Atomic int wish; /* SIGUSR1 or SIGUSR2, as they came last; 0: none */
+	_Atomic bool deaf; /* the listener is to end */
+	_Atomic int wish;  /* SIGUSR1 or SIGUSR2, as they came last; 0: none */
 	_Atomic bool leaving; /* to be detached from */
 	bool stopped;	      /* nobody reads what we write */
 	char *exe[2];	      /* of an image of a child, and NULL */
@@ -109,10 +110,11 @@ listen_to_signals(void *arg)
 	for (;;) {
 		int sig = sigwaitinfo(&j->signals, &info);
 
+		if (atomic_load(&j->deaf))
+			return NULL;
 		if (sig > 0)
 			heed(j, sig, &info);
 	}
-	return NULL;
 }
 
 static int
@@ -130,7 +132,9 @@ stop_listening(struct ht_job *j)
 {
 	if (!j->listens)
 		return;
-	pthread_cancel(j->listener);
+	/* To cancel it would load libgcc. */
+	atomic_store(&j->deaf, true);
+	pthread_kill(j->listener, SIGTERM);
 	pthread_join(j->listener, NULL);
 	j->listens = false;
 }

@@ -202,7 +202,7 @@ struct ht_frame {
 };
 
 #define HT_FRAME_DEAD  1u
-#define HT_FRAME_HEADS 16
+#define HT_FRAME_HEADS 14
 #define HT_NO_MODULE   0xffffffffu /* code that no object owns: a JIT's */
 #define HT_Q_SIZE      0xfffffffeu /* pc: the size asked for, in bytes */
 #define HT_Q_POINTER   0xfffffffdu /* pc: bits 48 to 63 of the pointer */
@@ -261,7 +261,7 @@ struct ht_sampled {
 	_Atomic uint32_t next[4];
 };
 
-#define HT_SAMPLED_HEADS 16
+#define HT_SAMPLED_HEADS 12
 #define HT_FILTER_BITS	 16
 #define HT_FILTER_GRAIN	 10 /* log2 of the bytes of memory for each */
 
@@ -375,12 +375,14 @@ enum ht_on {
 	HT_OFF = 0,
 	HT_ON = 1, /* every block; of all that record this bit is set */
 	HT_NOT_STARTED = 2,
-	HT_SAMPLES = 4, /* a bit of the next two */
-	HT_SAMPLING = HT_ON | HT_SAMPLES,
-	HT_SAMPLING_NESTED = HT_SAMPLING | 8, /* malloc may call a hook */
-	HT_SAMPLING_MAPS = HT_ON | 16 /* and no call may go past unseen: what it
-				       * maps is the heap's */
+	HT_SAMPLING = HT_ON | 4
 };
+
+static inline enum ht_on
+ht_on_for(const struct ht_ring *r)
+{
+	return r->sample ? HT_SAMPLING : HT_ON;
+}
 
 /* control */
 enum {

@@ -298,17 +298,12 @@ join_ring(int recorder, int fd)
 	return NULL;
 }
 
-/* The page that a fork wipes. */
-static struct ht_live *
-map_live(void)
+void *
+ht_map_wiped(size_t size)
 {
-	struct ht_live *live = ht_map_memory((size_t)sysconf(_SC_PAGESIZE));
+	void *p = ht_map_memory(size);
 
-	if (live && madvise(live, 1, MADV_WIPEONFORK) == -1)
-		live = NULL;
-	if (live)
-		atomic_store(&live->known, 1);
-	return live;
+	return p && madvise(p, size, MADV_WIPEONFORK) == 0 ? p : NULL;
 }
 
 static bool
@@ -398,11 +393,12 @@ start(void)
 	if (!ht_objects_same((uintptr_t)ht_real.malloc,
 		(uintptr_t)ht_real.malloc_usable_size))
 		ht_real.malloc_usable_size = NULL;
-	live = map_live();
+	live = ht_map_wiped((size_t)sysconf(_SC_PAGESIZE));
 	if (!live) {
 		strcpy(ht_ring->why, "the kernel has no MADV_WIPEONFORK");
 	} else if (ht_capture_init() == 0) {
 		ht_allocators_init();
+		atomic_store(&live->known, 1);
 		atomic_store(&live->on, ht_on_for(ht_ring));
 		ht_live = live;
 		ht_api_init();

@@ -172,7 +172,7 @@ record_slow(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 
 	if (ht_sample_wanted()) {
 		ht_sample_ready(t);
-		if (ht_sample_passes(size)) {
+		if (ht_sample_passes(t, size)) {
 			if (kind == HT_REC_REALLOC_DONE)
 				ht_publish(t, kind, 0, 0, 0);
 			return;
@@ -231,33 +231,10 @@ allocated(
  * others.
  */
 #if defined __GNUC__ && !defined __clang__
-#define JUMPS __attribute__((optimize("optimize-sibling-calls")))
+#define JUMPS __attribute__((aligned(64), optimize("optimize-sibling-calls")))
 #else
 #define JUMPS
 #endif
-
-static inline uint32_t
-how_on(void)
-{
-	return atomic_load_explicit(&ht_live->on, memory_order_relaxed);
-}
-
-/* The program allocates that many bytes, or frees, and nothing but to call the
- * real function is to be done. */
-static inline __attribute__((always_inline)) bool
-only_passes(uint32_t on, size_t size)
-{
-	return likely(on == HT_SAMPLING) && likely(ht_sample_passes(size));
-}
-
-static inline __attribute__((always_inline)) bool
-only_frees(uint32_t on, const void *p)
-{
-	if (unlikely(!(on & HT_SAMPLES)) || unlikely(ht_sample_may_have(p)))
-		return false;
-	ht_sample_freed_other();
-	return true;
-}
 
 /* Publishes that a block is gone, or is about to, if it was recorded: true. */
 static inline bool
@@ -304,20 +281,11 @@ malloc_slow(size_t size)
 	return allocate(enter(HERE()), HERE(), size);
 }
 
-static __attribute__((noinline)) void *
-malloc_recorded(size_t size)
-{
-	return allocate(unless_nested(ht_thread_self(), HERE()), HERE(), size);
-}
-
 HT_EXPORT JUMPS void *
 malloc(size_t size)
 {
-	uint32_t on = how_on();
-
-	if (only_passes(on, size))
-		return ht_real.malloc(size);
-	return on == HT_ON ? malloc_recorded(size) : malloc_slow(size);
+	return ht_sample_only_passes(size) ? ht_real.malloc(size)
+					   : malloc_slow(size);
 }
 
 static __attribute__((noinline)) void *
@@ -345,7 +313,7 @@ calloc_slow(size_t n, size_t size)
 HT_EXPORT JUMPS void *
 calloc(size_t n, size_t size)
 {
-	return only_passes(how_on(), n * size) ? ht_real.calloc(n, size)
+	return ht_sample_only_passes(n * size) ? ht_real.calloc(n, size)
 					       : calloc_slow(n, size);
 }
 
@@ -390,17 +358,25 @@ free_slow(void *p)
 	}
 }
 
+/* Beside a sampled block a program may have those that it uses most. */
+static __attribute__((noinline)) JUMPS void
+free_looked_up(void *p)
+{
+	if (ht_sample_only_shares(p) && !ht_boot_owns(p))
+		ht_real.free(p);
+	else
+		free_slow(p);
+}
+
 HT_EXPORT JUMPS void
 free(void *p)
 {
-	uint32_t on = how_on();
-
-	if (only_frees(on, p))
+	if (ht_sample_only_frees(p))
 		ht_real.free(p);
-	else if (on == HT_ON)
+	else if (likely(ht_is_on_for_all()))
 		free_recorded(p);
 	else
-		free_slow(p);
+		free_looked_up(p);
 }
 
 /* A block of the boot arena grows into a real one. */
@@ -455,12 +431,9 @@ realloc_slow(void *p, size_t size)
 HT_EXPORT JUMPS void *
 realloc(void *p, size_t size)
 {
-	uint32_t on = how_on();
-
-	if (on == HT_SAMPLING && size && (!p || only_frees(on, p)) &&
-	    ht_sample_passes(size))
-		return ht_real.realloc(p, size);
-	return realloc_slow(p, size);
+	return (!p || ht_sample_only_frees(p)) && ht_sample_only_passes(size)
+		   ? ht_real.realloc(p, size)
+		   : realloc_slow(p, size);
 }
 
 HT_EXPORT void *
@@ -914,11 +887,11 @@ call_real(struct ht_thread *t, const uintptr_t *frame, const struct ht_entry *e,
 	t->entry = e;
 	t->entry_guard = frame;
 	before = hold(t, frame);
-	left = ht_sample_wanted() ? ht_sample_suspend() : 0;
+	left = ht_sample_wanted() ? ht_sample_suspend(t) : 0;
 	r = ((real_function *)function)(
 	    arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 	if (left)
-		ht_sample_resume(left);
+		ht_sample_resume(t, left);
 	let_go(t, before);
 	t->entry = outer;
 	t->entry_guard = outer_guard;

@@ -56,9 +56,6 @@ ht_is_on_for_all(void)
 	       HT_ON;
 }
 
-/* What ht_live->on is to be once this ring is recorded into. */
-enum ht_on ht_on_for(const struct ht_ring *r);
-
 /* The ring; NULL before recording begins. */
 extern struct ht_ring *ht_ring;
 
@@ -69,21 +66,19 @@ extern struct ht_slots {
 } ht_slots;
 
 /* What a thread knows of its samples: sample.h. */
-struct ht_countdown {
-	/* The first byte that is drawn, counted from 1; 0: not known. */
-	uint64_t left;
-	/* Whether it has freed nothing since the last block it sampled. */
-	uint64_t unfreed;
-};
-
 struct ht_sampler {
 	uint64_t random; /* the state of its generator; 0: no seed yet */
-	uintptr_t last;	 /* the last block it sampled, and then `left` */
-	uint64_t last_left;
+	uint64_t *left;	 /* the bytes that are not drawn, before one that is */
+	bool drawn;	 /* else it is 0, and says nothing */
+	uint64_t own;	 /* where it is, if its hooks do not look at it first */
+	uintptr_t last;	 /* the last block it sampled, and *left then; 0: it */
+	uint64_t last_left; /* has freed one since */
 #ifdef HT_ATTACHED
-	struct ht_countdown countdown;
+	_Atomic uint8_t *filter; /* as ht_quick.filter */
 #endif
 };
+
+#define HT_STATES_MAX 65536 /* of threads alive at a time */
 
 /* One for each thread that allocates, in memory of our own. A thread's state
  * passes to another thread once the kernel no longer knows its tid. Each has
@@ -253,6 +248,8 @@ ht_own_munmap(void *p, size_t size)
 
 /* Anonymous memory from the kernel; NULL when there is none to be had. */
 void *ht_map_memory(size_t size);
+/* The same, and a fork wipes it (MADV_WIPEONFORK). */
+void *ht_map_wiped(size_t size);
 
 #pragma GCC visibility pop
 

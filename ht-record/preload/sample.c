@@ -6,13 +6,22 @@
 
 #define LN2 UINT64_C(2977044472) /* of 1 << 32 */
 
+#define CACHE_LINE 64
+
 _Atomic uint8_t *ht_filter;
 
+/* The same, if frees that it is not for need not be looked at. */
+static _Atomic uint8_t *quick_filter;
 static _Atomic uint32_t *heads;
 static struct ht_sampled *blocks;
 
+/* Those that hooks look at first, a cache line for each thread. NULL: hooks are
+ * not to. */
+static char *counts;
+
 #ifndef HT_ATTACHED
-__thread struct ht_countdown ht_countdown;
+static uint64_t nothing_passes;
+__thread struct ht_quick ht_quick = {&nothing_passes, NULL};
 #endif
 
 /* ---- the distance to the next sample ---------------------------------- */
@@ -72,19 +81,34 @@ distance(struct ht_thread *t)
 void
 ht_sample_restart(struct ht_thread *t)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-
-	if (c && ht_ring->sample)
-		c->left = distance(t) + 1;
+	*t->sampler.left = distance(t);
+	t->sampler.drawn = true;
 }
 
 void
 ht_sample_ready(struct ht_thread *t)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-
-	if (c && c->left == 0)
+	if (!t->sampler.drawn)
 		ht_sample_restart(t);
+}
+
+/* At those of this thread that the filter is for; NULL: at each. */
+static void
+look_at_frees(struct ht_thread *t, _Atomic uint8_t *filter)
+{
+#ifdef HT_ATTACHED
+	t->sampler.filter = filter;
+#else
+	(void)t;
+	ht_quick.filter = filter;
+#endif
+}
+
+void
+ht_sample_fresh(struct ht_thread *t, uint32_t i)
+{
+	t->sampler.left =
+	    counts ? (uint64_t *)(counts + i * CACHE_LINE) : &t->sampler.own;
 }
 
 void
@@ -92,24 +116,30 @@ ht_sample_thread(struct ht_thread *t)
 {
 	struct ht_sampler *s = &t->sampler;
 
+	if (!ht_sample_wanted())
+		return;
 	if (!s->random)
 		s->random = mix(ht_ring->seed + mix(t->number));
 	s->last = 0;
+	look_at_frees(t, quick_filter);
 	ht_sample_restart(t);
+#ifndef HT_ATTACHED
+	if (s->left != &s->own)
+		ht_quick.left = s->left;
+#endif
 }
 
 /* ---- the sampled blocks ----------------------------------------------- */
 
 #ifdef HT_ATTACHED
 /* Entries are patched, and what the libc calls of itself comes by them. */
-static bool
-may_nest(void)
+static void
+init_counts(void)
 {
-	return true;
 }
 #else
-/* libc's own functions do not come by here again; of others that is not known.
- */
+/* libc's own functions do not come by the hooks again; of others that is not
+ * known. */
 static bool
 may_nest(void)
 {
@@ -117,23 +147,21 @@ may_nest(void)
 		   (uintptr_t)ht_real.malloc, (uintptr_t)getppid) ||
 	       !ht_objects_same((uintptr_t)ht_real.free, (uintptr_t)getppid);
 }
-#endif
 
-enum ht_on
-ht_on_for(const struct ht_ring *r)
+static void
+init_counts(void)
 {
-	return !r->sample		 ? HT_ON
-	       : r->flags & HT_RING_MAPS ? HT_SAMPLING_MAPS
-	       : may_nest()		 ? HT_SAMPLING_NESTED
-					 : HT_SAMPLING;
+	if (!counts && quick_filter && !may_nest())
+		counts = ht_map_wiped((size_t)HT_STATES_MAX * CACHE_LINE);
 }
+#endif
 
 void
 ht_sample_init(struct ht_ring *r)
 {
 	char *base = (char *)r;
 
-	ht_filter = NULL;
+	ht_filter = quick_filter = NULL;
 	if (!r->sample)
 		return;
 	ht_filter = (_Atomic uint8_t *)(base + r->filter_at);
@@ -141,21 +169,26 @@ ht_sample_init(struct ht_ring *r)
 	blocks = (struct ht_sampled *)(base + r->sampled_at);
 	ht_sample_except(NULL);
 	ht_boot_except();
+	/* With --mmap what a call maps is the heap's: none may go past unseen.
+	 */
+	if (!(r->flags & HT_RING_MAPS))
+		quick_filter = ht_filter;
+	init_counts();
 }
 
 void
 ht_sample_except(const void *p)
 {
 	if (ht_filter)
-		atomic_store_explicit(
-		    ht_sample_filter(p), UINT8_MAX, memory_order_relaxed);
+		atomic_store_explicit(ht_sample_place(ht_filter, p), UINT8_MAX,
+		    memory_order_relaxed);
 }
 
 /* One more, or one less, sampled block here. */
 static void
 count(const void *p, int by)
 {
-	_Atomic uint8_t *n = ht_sample_filter(p);
+	_Atomic uint8_t *n = ht_sample_place(ht_filter, p);
 	uint8_t was = atomic_load_explicit(n, memory_order_relaxed);
 
 	while (was != UINT8_MAX &&
@@ -272,13 +305,11 @@ enter_block(const void *p)
 bool
 ht_sample_take(struct ht_thread *t, const void *p)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-
 	if (!enter_block(p))
 		return false;
 	t->sampler.last = (uintptr_t)p;
-	t->sampler.last_left = c->left;
-	c->unfreed = 1;
+	t->sampler.last_left = *t->sampler.left;
+	look_at_frees(t, NULL);
 	return true;
 }
 
@@ -288,29 +319,40 @@ ht_sample_keep(const void *p)
 	enter_block(p);
 }
 
+/* The node of a block that is sampled; NULL: it is not. */
+static struct ht_sampled *
+find(const void *p)
+{
+	struct way w = way_of((uintptr_t)p);
+	struct ht_sampled *b;
+
+	while ((b = next_on(&w)))
+		if (atomic_load_explicit(&b->address, memory_order_relaxed) ==
+		    (uintptr_t)p)
+			return b;
+	return NULL;
+}
+
+bool
+ht_sample_only_shares(const void *p)
+{
+	return ht_sample_quick_filter() && !find(p);
+}
+
 bool
 ht_sample_drop(struct ht_thread *t, const void *p, unsigned *how)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-	struct way w = way_of((uintptr_t)p);
+	uintptr_t a = (uintptr_t)p;
 	struct ht_sampled *b;
-	bool next;
+	bool next =
+	    t->sampler.last == a && t->sampler.last_left == *t->sampler.left;
 
-	next = t->sampler.last == (uintptr_t)p && c->unfreed &&
-	       t->sampler.last_left == c->left;
 	*how = next ? HT_FREE_PLAIN : HT_FREE_NOT_NEXT;
-	c->unfreed = 0;
-	if (!ht_sample_may_have(p))
+	t->sampler.last = 0;
+	look_at_frees(t, quick_filter);
+	if (!ht_sample_may_have(ht_filter, p) || !(b = find(p)) ||
+	    !atomic_compare_exchange_strong(&b->address, &a, 0))
 		return false;
-	while ((b = next_on(&w))) {
-		uint64_t a = (uintptr_t)p;
-
-		if (atomic_load_explicit(&b->address, memory_order_relaxed) ==
-			a &&
-		    atomic_compare_exchange_strong(&b->address, &a, 0)) {
-			count(p, -1);
-			return true;
-		}
-	}
-	return false;
+	count(p, -1);
+	return true;
 }

@@ -16,6 +16,9 @@
  * and to pass over a block is a subtraction. A block of 0 bytes counts as one
  * of 1.
  *
+ * Hooks look at that count before all else, even before they know whether this
+ * process records: it lies where a fork wipes it, and at 0 nothing passes.
+ *
  * A signal handler that allocates between the two halves of that subtraction
  * is decided with the same count as the block it interrupted: each with its
  * own probability, though not independently.
@@ -28,8 +31,14 @@
 #pragma GCC visibility push(hidden)
 
 #ifndef HT_ATTACHED
-extern __thread struct ht_countdown ht_countdown
-    __attribute__((tls_model("initial-exec")));
+extern __thread struct ht_quick {
+	/* This thread's count; one of 0 where there is none, or each call is
+	 * to be looked at. */
+	uint64_t *left;
+	/* ht_filter; NULL where each free is to be looked at, as the next one
+	 * after a sample is. */
+	_Atomic uint8_t *filter;
+} ht_quick __attribute__((tls_model("initial-exec")));
 #endif
 
 /* The filter of the ring: 1 << HT_FILTER_BITS bytes. NULL: it is for all
@@ -44,95 +53,113 @@ ht_sample_wanted(void)
 	return ht_filter != NULL;
 }
 
-/* This thread's; NULL if it has no state yet. */
-static inline struct ht_countdown *
-ht_sample_countdown(void)
-{
-#ifdef HT_ATTACHED
-	struct ht_thread *t = ht_thread_known();
-
-	return t ? &t->sampler.countdown : NULL;
-#else
-	return &ht_countdown;
-#endif
-}
-
 /* The ring is a new one. */
 void ht_sample_init(struct ht_ring *r);
-/* The thread's state is new, or a new thread's. */
+/* The state is a fresh one, the i-th. */
+void ht_sample_fresh(struct ht_thread *t, uint32_t i);
+/* The state is this thread's from here on. */
 void ht_sample_thread(struct ht_thread *t);
 /* The count begins anew: what was seen of it is not to decide anything else. */
 void ht_sample_restart(struct ht_thread *t);
 /* There is a count. */
 void ht_sample_ready(struct ht_thread *t);
 
+/* The program allocates that many bytes, and nothing but to call the real
+ * function is to be done. Blocks of 0 bytes need a second look. */
+static inline bool
+ht_sample_only_passes(size_t size)
+{
+#ifdef HT_ATTACHED
+	(void)size;
+	return false;
+#else
+	uint64_t *left = ht_quick.left, n = *left;
+
+	if (unlikely(size - 1 >= n))
+		return false;
+	*left = n - size;
+	return true;
+#endif
+}
+
 /* Counts a block of so many bytes down if it is not to be sampled. False: it
  * is, or nobody can say yet. */
 static inline bool
-ht_sample_passes(size_t size)
+ht_sample_passes(struct ht_thread *t, size_t size)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-	size_t bytes = size ? size : 1;
+	uint64_t bytes = size ? size : 1, n = *t->sampler.left;
 
-#ifdef HT_ATTACHED
-	if (unlikely(!c))
+	if (n < bytes)
 		return false;
-#endif
-	if (unlikely(c->left <= bytes))
-		return false;
-	c->left -= bytes;
+	*t->sampler.left = n - bytes;
 	return true;
 }
 
 /* Until the thread goes on nobody can say: while an allocator runs whose calls
- * of the hooks are its own. What is returned is for ht_sample_resume(); an
- * allocator that never returns leaves a thread that is to be made ready. */
+ * of the hooks are its own. What is returned is for ht_sample_resume(), 0: not
+ * even that. An allocator that never returns leaves a thread that is to be made
+ * ready. */
 static inline uint64_t
-ht_sample_suspend(void)
+ht_sample_suspend(struct ht_thread *t)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-	uint64_t left = c->left;
+	uint64_t left = t->sampler.drawn ? *t->sampler.left + 1 : 0;
 
-	c->left = 0;
+	t->sampler.drawn = false;
+	*t->sampler.left = 0;
 	return left;
 }
 
 static inline void
-ht_sample_resume(uint64_t left)
+ht_sample_resume(struct ht_thread *t, uint64_t left)
 {
-	ht_sample_countdown()->left = left;
+	*t->sampler.left = left - 1;
+	t->sampler.drawn = true;
 }
 
 static inline _Atomic uint8_t *
-ht_sample_filter(const void *p)
+ht_sample_place(_Atomic uint8_t *filter, const void *p)
 {
-	return &ht_filter[(uintptr_t)p >> HT_FILTER_GRAIN &
-			  ((1u << HT_FILTER_BITS) - 1)];
+	return &filter[(uintptr_t)p >> HT_FILTER_GRAIN &
+		       ((1u << HT_FILTER_BITS) - 1)];
 }
 
 /* False: the live block `p` is not sampled. */
 static inline bool
-ht_sample_may_have(const void *p)
+ht_sample_may_have(_Atomic uint8_t *filter, const void *p)
 {
-	return atomic_load_explicit(ht_sample_filter(p), memory_order_relaxed);
+	return atomic_load_explicit(
+	    ht_sample_place(filter, p), memory_order_relaxed);
 }
 
 /* From now on the filter says that it may be: NULL, and blocks that are not to
  * reach the real functions, need a second look. */
 void ht_sample_except(const void *p);
 
-/* The thread frees a block that is not sampled. */
-static inline void
-ht_sample_freed_other(void)
+/* Where each free is to be looked at: NULL. */
+static inline _Atomic uint8_t *
+ht_sample_quick_filter(void)
 {
-	struct ht_countdown *c = ht_sample_countdown();
-
 #ifdef HT_ATTACHED
-	if (unlikely(!c))
-		return;
+	struct ht_thread *t = ht_thread_known();
+
+	return t ? t->sampler.filter : NULL;
+#else
+	return ht_quick.filter;
 #endif
-	c->unfreed = 0;
 }
+
+/* The program frees a block, and nothing but to call the real function is to be
+ * done. */
+static inline bool
+ht_sample_only_frees(const void *p)
+{
+	_Atomic uint8_t *filter = ht_sample_quick_filter();
+
+	return filter && likely(!ht_sample_may_have(filter, p));
+}
+
+/* The same, of one that the filter is for. */
+bool ht_sample_only_shares(const void *p);
 
 /* The block was allocated, and is sampled from here on. False: it is not, as
  * there is no room to remember it. */

@@ -15,10 +15,9 @@
 #include "ht-record/preload/publish.h"
 #include "ht-record/preload/sample.h"
 
-#define THREADS_MAX 65536 /* alive at a time; sparse */
-#define LOOKS	    4	  /* states tried before a fresh one is taken */
+#define LOOKS 4 /* states tried before a fresh one is taken */
 
-static struct ht_thread *pool;
+static struct ht_thread *pool; /* sparse */
 static _Atomic uint32_t used, hand;
 
 #ifndef HT_ATTACHED
@@ -54,6 +53,7 @@ ht_threads_inherit(void)
 		t->guard = NULL;
 		ht_prefix_forget(t);
 		t->sampler.random = 0;
+		t->sampler.drawn = false;
 		atomic_store(&t->tid, ht_pid);
 	}
 }
@@ -117,10 +117,11 @@ fresh(int32_t tid)
 	uint32_t i = atomic_load(&used);
 
 	do
-		if (i >= THREADS_MAX)
+		if (i >= HT_STATES_MAX)
 			return NULL;
 	while (!atomic_compare_exchange_weak(&used, &i, i + 1));
 	pool[i].number = i + 1 < HT_THREAD_MAX ? i + 1 : HT_THREAD_MAX;
+	ht_sample_fresh(&pool[i], i);
 	atomic_store(&pool[i].tid, tid);
 	return &pool[i];
 }
@@ -152,7 +153,7 @@ ht_thread_make(void)
 	int32_t tid;
 	struct ht_thread *t;
 
-	if (!pool && !(pool = ht_map_memory(THREADS_MAX * sizeof *pool)))
+	if (!pool && !(pool = ht_map_memory(HT_STATES_MAX * sizeof *pool)))
 		return NULL;
 	tid = own_tid();
 	t = take_over(tid);
