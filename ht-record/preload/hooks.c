@@ -31,6 +31,9 @@
  * have been called by it. */
 #define NESTING_MAX (1u << 20)
 
+/* A signal's frame is larger, on all machines. */
+#define SIGNAL_FRAME 512
+
 /* The caller of the hook with this frame, at the call. */
 static inline struct ht_context
 caller(const uintptr_t *frame)
@@ -82,9 +85,34 @@ within(struct ht_thread *t, const uintptr_t *frame)
 	return how == HT_CALLED;
 }
 
+/* The library's code lies between them. */
+extern const char image[] __asm__("__ehdr_start")
+    __attribute__((visibility("hidden")));
+#define image_end ((const char *)&ht_real)
+
+/* Is this hook called by the allocator that `e` is of? Without a walk: no
+ * signal's frame lies in less than this between it and the other hook. */
+static inline bool
+calls_itself(
+    const struct ht_thread *t, const struct ht_entry *e, const uintptr_t *frame)
+{
+	const uintptr_t *g = t->guard;
+
+	return (uintptr_t)g - (uintptr_t)frame - 1 < SIGNAL_FRAME &&
+	       g[1] == t->guard_pc &&
+	       frame[1] - e->module.start < e->module.size;
+}
+
+/* For some allocators this is a part of every call. Where one of its functions
+ * ends in a jump to the next, we are the caller of the hook of that. */
 static __attribute__((noinline)) bool
 nested(struct ht_thread *t, const uintptr_t *frame)
 {
+	if (frame[1] - (uintptr_t)image < (uintptr_t)(image_end - image))
+		return true;
+	if (t->entry && t->entry_guard == t->guard &&
+	    calls_itself(t, t->entry, frame))
+		return true;
 	return within(t, frame) && !called_back(t, frame[1]);
 }
 
@@ -990,10 +1018,13 @@ entry_expand(struct ht_thread *t, const struct ht_entry *e,
 unsigned __int128
 ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 {
-	struct ht_thread *t = NULL;
+	struct ht_thread *t = ht_thread_known();
 	unsigned __int128 r;
 
-	if (e->point->op != HT_ENTRY_FREE || arg[0])
+	if ((t && calls_itself(t, e, frame)) ||
+	    (e->point->op == HT_ENTRY_FREE && !arg[0]))
+		t = NULL;
+	else
 		t = enter(frame);
 	if (!t) {
 		arg[HT_ENTRY_TAIL] = e->real;
