@@ -429,47 +429,32 @@ put_suppressed(struct ht_json *j, const struct ht_suppress *s)
 static void
 put_numbers(struct ht_json *j, const struct ht_prof *p)
 {
-	struct ht_prof_kind peak;
-	bool one = ht_prof_peak(p, &peak);
-	uint64_t rest;
-	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
 	const struct {
 		const char *name;
 		uint64_t value;
-	} field[] = {
+	} more[] = {
 	    {"start", p->first_start},
 	    {"traces", p->traces},
-	    {"runtime_ms", p->runtime_ms},
 	    {"longest_ms", p->longest_ms},
-	    {"allocations", p->sum.allocs},
-	    {"temporary", p->sum.temporary},
-	    {"leaked", p->sum.leaked},
-	    {"leaked_blocks", p->sum.leaked_blocks},
-	    {"total_bytes", p->sum.bytes},
-	    {"peak", p->sum.peak},
-	    {"peak_ms", one ? peak.peak_ms : 0},
 	    {"peak_blocks", p->sum.peak_blocks},
-	    {"largest_peak", peak.largest_peak},
-	    {"peak_rss", p->peak_rss},
 	    {"own_rss", p->own_rss},
-	    {"lost", p->lost},
-	    {"freed_by_others", p->sum.others},
-	    {"rounding", p->sum.rounding},
-	    {"rounding_leaked", p->sum.rounding_leaked},
-	    {"rss_explained", e.rss},
-	    {"rss_heap", e.heap},
-	    {"rss_maps", e.maps},
-	    {"rss_rest", rest},
 	    {"truncated", p->truncated},
 	    {"attached", p->attached},
 	    {"sampled", p->sampled},
 	    {"unseen_frees", p->unseen},
 	    {"missed_frees", p->missed},
 	};
+	struct ht_prof_kind peak;
+	const char *name;
+	uint64_t v;
 	size_t i;
 
-	for (i = 0; i < HT_LEN(field); i++)
-		ht_json_uint(j, field[i].name, field[i].value);
+	for (i = 0; (name = ht_prof_total(p, i, &v)) != NULL; i++)
+		ht_json_uint(j, name, v);
+	for (i = 0; i < HT_LEN(more); i++)
+		ht_json_uint(j, more[i].name, more[i].value);
+	ht_prof_peak(p, &peak);
+	ht_json_uint(j, "largest_peak", peak.largest_peak);
 }
 
 /* When the first mark was from `after` on that this is; else what it is if it

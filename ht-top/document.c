@@ -291,7 +291,7 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 		    ht_intern_get(&p->text, p->origin->command),
 		    ht_intern_len(&p->text, p->origin->command));
 	ht_json_uint(j, "traces", p->traces);
-	for (i = 0; (name = total_field(p, i, &v)) != NULL; i++)
+	for (i = 0; (name = ht_prof_total(p, i, &v)) != NULL; i++)
 		if (i < TOTALS_ALWAYS || v)
 			ht_json_uint(j, name, v);
 	for (i = 0; (name = total_half(p, i, &v)) != NULL; i++)

@@ -480,42 +480,6 @@ print_header(const struct report *r)
 	put_suppressed(r);
 }
 
-const char *
-total_field(const struct ht_prof *p, size_t i, uint64_t *value)
-{
-	struct ht_prof_kind peak;
-	bool one = ht_prof_peak(p, &peak);
-	uint64_t rest;
-	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} field[] = {
-	    {"runtime_ms", p->runtime_ms},
-	    {"allocations", p->sum.allocs},
-	    {"temporary", p->sum.temporary},
-	    {"leaked", p->sum.leaked},
-	    {"leaked_blocks", p->sum.leaked_blocks},
-	    {"total_bytes", p->sum.bytes},
-	    {"peak", p->sum.peak},
-	    {"peak_ms", one ? peak.peak_ms : 0},
-	    {"peak_rss", p->peak_rss},
-	    {"lost", p->lost},
-	    {"freed_by_others", p->sum.others},
-	    {"rounding", p->sum.rounding},
-	    {"rounding_leaked", p->sum.rounding_leaked},
-	    {"rss_explained", e.rss},
-	    {"rss_heap", e.heap},
-	    {"rss_maps", e.maps},
-	    {"rss_rest", rest},
-	};
-
-	if (i >= HT_LEN(field))
-		return NULL;
-	*value = field[i].value;
-	return field[i].name;
-}
-
 bool
 is_estimated(const struct report *r)
 {
@@ -553,11 +517,11 @@ print_totals(const struct report *r)
 	const char *name;
 	size_t i;
 
-	for (i = 0; (name = total_field(r->later, i, &v)) != NULL; i++) {
+	for (i = 0; (name = ht_prof_total(r->later, i, &v)) != NULL; i++) {
 		struct amount a;
 
 		if (r->base)
-			total_field(r->base, i, &base);
+			ht_prof_total(r->base, i, &base);
 		if (i >= TOTALS_ALWAYS && !v && !base)
 			continue;
 		a = amount_between(base, v);

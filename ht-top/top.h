@@ -56,10 +56,9 @@ struct report {
 
 /* `name<TAB>value` lines. */
 void print_totals(const struct report *r);
-/* The same as fields of a profile, in order; NULL: no more. The first are
- * always shown; the others where they are recorded. */
+/* Of ht_prof_total()'s the first are always shown; the others where they are
+ * recorded. */
 #define TOTALS_ALWAYS 11
-const char *total_field(const struct ht_prof *p, size_t i, uint64_t *value);
 /* Kinds of allocations that the report leaves out because none was asked for,
  * sorted by name; an array that is the caller's, of so many. */
 size_t kinds_left_out(const struct report *r, uint32_t **kind);

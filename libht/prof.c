@@ -309,6 +309,42 @@ ht_prof_peak(const struct ht_prof *p, struct ht_prof_kind *peak)
 }
 
 const char *
+ht_prof_total(const struct ht_prof *p, size_t i, uint64_t *value)
+{
+	struct ht_prof_kind peak;
+	bool one = ht_prof_peak(p, &peak);
+	uint64_t rest;
+	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} field[] = {
+	    {"runtime_ms", p->runtime_ms},
+	    {"allocations", p->sum.allocs},
+	    {"temporary", p->sum.temporary},
+	    {"leaked", p->sum.leaked},
+	    {"leaked_blocks", p->sum.leaked_blocks},
+	    {"total_bytes", p->sum.bytes},
+	    {"peak", p->sum.peak},
+	    {"peak_ms", one ? peak.peak_ms : 0},
+	    {"peak_rss", p->peak_rss},
+	    {"lost", p->lost},
+	    {"freed_by_others", p->sum.others},
+	    {"rounding", p->sum.rounding},
+	    {"rounding_leaked", p->sum.rounding_leaked},
+	    {"rss_explained", e.rss},
+	    {"rss_heap", e.heap},
+	    {"rss_maps", e.maps},
+	    {"rss_rest", rest},
+	};
+
+	if (i >= HT_LEN(field))
+		return NULL;
+	*value = field[i].value;
+	return field[i].name;
+}
+
+const char *
 ht_kind_name(const struct ht_prof *p, uint32_t kind)
 {
 	return kind ? ht_intern_get(&p->text, kind) : HT_KIND_HEAP;

@@ -56,6 +56,11 @@ for prog in handler jump; do
 done
 run "$R" -q --follow --sample 1K -o 'g.%p.ht' "$PROG/family"
 is "$status" 7 'a family of processes'
+# The count of a forked child is its own, however far its parent's is from 0.
+run "$R" -q --follow -o 'all.%p.ht' "$PROG/family"
+run "$R" -q --follow --sample 1G -o 'few.%p.ht' "$PROG/family"
+is "$(ls few.*.ht | wc -l)" "$(ls all.*.ht | wc -l)" \
+    'children that have no sample are there'
 run "$R" -q --follow --sample 1K -o 'f.%p.ht' \
     sh -c "'$PROG/mixture'; '$PROG/mixture' threads"
 is "$status" 0 '--follow'
