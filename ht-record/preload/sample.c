@@ -167,7 +167,6 @@ ht_sample_init(struct ht_ring *r)
 	ht_filter = (_Atomic uint8_t *)(base + r->filter_at);
 	heads = (_Atomic uint32_t *)(base + r->sampled_heads_at);
 	blocks = (struct ht_sampled *)(base + r->sampled_at);
-	ht_sample_except(NULL);
 	ht_boot_except();
 	/* With --mmap what a call maps is the heap's: none may go past unseen.
 	 */

@@ -131,8 +131,8 @@ ht_sample_may_have(_Atomic uint8_t *filter, const void *p)
 	    ht_sample_place(filter, p), memory_order_relaxed);
 }
 
-/* From now on the filter says that it may be: NULL, and blocks that are not to
- * reach the real functions, need a second look. */
+/* From now on the filter says that it may be: a block that is not to reach the
+ * real functions needs a second look. */
 void ht_sample_except(const void *p);
 
 /* Where each free is to be looked at: NULL. */
