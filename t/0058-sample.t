@@ -57,8 +57,9 @@ done
 run "$R" -q --follow --sample 1K -o 'g.%p.ht' "$PROG/family"
 is "$status" 7 'a family of processes'
 # The count of a forked child is its own, however far its parent's is from 0.
-run "$R" -q --follow -o 'all.%p.ht' "$PROG/family"
-run "$R" -q --follow --sample 1G -o 'few.%p.ht' "$PROG/family"
+shells='(x=$PWD; echo $x); (y=$(echo a)$PWD; echo $y)'
+run "$R" -q --follow -o 'all.%p.ht' sh -c "$shells"
+run "$R" -q --follow --sample 1G -o 'few.%p.ht' sh -c "$shells"
 is "$(ls few.*.ht | wc -l)" "$(ls all.*.ht | wc -l)" \
     'children that have no sample are there'
 run "$R" -q --follow --sample 1K -o 'f.%p.ht' \
