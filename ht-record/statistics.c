@@ -330,7 +330,7 @@ ht_report_followed(struct ht_followed *f, size_t n)
 		    HT_FOLLOW_MAX);
 	if (s.late)
 		ht_warn("%s process%s could not be recorded: the answer came "
-			"too late",
+			"too late, or no address space was left for the ring",
 		    ht_fmt_count(s.late).s, plural(s.late));
 	if (s.lost)
 		ht_warn("%s events of children were lost: their numbers are "
