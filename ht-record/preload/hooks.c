@@ -119,8 +119,6 @@ nested(struct ht_thread *t, const uintptr_t *frame)
 static __attribute__((noinline)) struct ht_thread *
 enter_slow(const uintptr_t *frame)
 {
-	if (ht_is_on())
-		return ht_thread_self();
 	/* An older dlsym allocates: nothing is recorded before it is done. */
 	if (!ht_boot_real())
 		return NULL;
@@ -152,8 +150,7 @@ static inline struct ht_thread *
 enter(const uintptr_t *frame)
 {
 	return unless_nested(
-	    likely(ht_is_on_for_all()) ? ht_thread_self() : enter_slow(frame),
-	    frame);
+	    likely(ht_is_on()) ? ht_thread_self() : enter_slow(frame), frame);
 }
 
 /* Around a real call: what it calls of ours is not the program's. */
@@ -238,7 +235,8 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 
 	if (likely(stack))
 		ht_publish(t, kind, (uintptr_t)p, size, stack);
-	else
+	else if (kind != HT_REC_ALLOC || !ht_sample_wanted() ||
+		 !ht_sample_passes(t, size))
 		record_slow(t, frame, kind, p, size, usable);
 }
 
@@ -666,7 +664,7 @@ enter_map(const uintptr_t *frame)
 
 	if (likely(!ht_ring) || likely(!(ht_ring->flags & HT_RING_MAPS)))
 		return NULL;
-	t = ht_is_on_for_all() ? ht_thread_self() : enter_slow(frame);
+	t = ht_is_on() ? ht_thread_self() : enter_slow(frame);
 	return t && t->guard && within(t, frame) ? NULL : t;
 }
 
