@@ -34,6 +34,17 @@
 /* A signal's frame is larger, on all machines. */
 #define SIGNAL_FRAME 512
 
+/* With --sample most calls end where they begin: in a jump to the real function,
+ * by a hook that had no frame to make yet; the others go on by one, too. So none
+ * of our functions calls a hook, if the compiler knows how to say so. */
+#if defined __GNUC__ && !defined __clang__
+#define JUMPS	 __attribute__((aligned(64), optimize("optimize-sibling-calls")))
+#define CAN_JUMP true
+#else
+#define JUMPS
+#define CAN_JUMP false
+#endif
+
 /* The caller of the hook with this frame, at the call. */
 static inline struct ht_context
 caller(const uintptr_t *frame)
@@ -108,7 +119,8 @@ calls_itself(
 static __attribute__((noinline)) bool
 nested(struct ht_thread *t, const uintptr_t *frame)
 {
-	if (frame[1] - (uintptr_t)image < (uintptr_t)(image_end - image))
+	if (CAN_JUMP &&
+	    frame[1] - (uintptr_t)image < (uintptr_t)(image_end - image))
 		return true;
 	if (t->entry && t->entry_guard == t->guard &&
 	    calls_itself(t, t->entry, frame))
@@ -250,17 +262,6 @@ allocated(
 }
 
 /* ---- blocks that are sampled ------------------------------------------ */
-
-/*
- * With --sample most calls end where they begin: in a jump to the real
- * function, by a hook that had no frame to make yet. What follows is for the
- * others.
- */
-#if defined __GNUC__ && !defined __clang__
-#define JUMPS __attribute__((aligned(64), optimize("optimize-sibling-calls")))
-#else
-#define JUMPS
-#endif
 
 /* Publishes that a block is gone, or is about to, if it was recorded: true. */
 static inline bool
