@@ -34,9 +34,10 @@
 /* A signal's frame is larger, on all machines. */
 #define SIGNAL_FRAME 512
 
-/* With --sample most calls end where they begin: in a jump to the real function,
- * by a hook that had no frame to make yet; the others go on by one, too. So none
- * of our functions calls a hook, if the compiler knows how to say so. */
+/* With --sample most calls end where they begin: in a jump to the real
+ * function, by a hook that had no frame to make yet; the others go on by one,
+ * too. So none of our functions calls a hook, if the compiler knows how to say
+ * so. */
 #if defined __GNUC__ && !defined __clang__
 #define JUMPS	 __attribute__((aligned(64), optimize("optimize-sibling-calls")))
 #define CAN_JUMP true
