@@ -429,10 +429,7 @@ put_suppressed(struct ht_json *j, const struct ht_suppress *s)
 static void
 put_numbers(struct ht_json *j, const struct ht_prof *p)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} more[] = {
+	const struct ht_total more[] = {
 	    {"start", p->first_start},
 	    {"traces", p->traces},
 	    {"longest_ms", p->longest_ms},
@@ -444,13 +441,13 @@ put_numbers(struct ht_json *j, const struct ht_prof *p)
 	    {"unseen_frees", p->unseen},
 	    {"missed_frees", p->missed},
 	};
+	struct ht_total total[HT_TOTALS];
 	struct ht_prof_kind peak;
-	const char *name;
-	uint64_t v;
 	size_t i;
 
-	for (i = 0; (name = ht_prof_total(p, i, &v)) != NULL; i++)
-		ht_json_uint(j, name, v);
+	ht_prof_totals(p, total);
+	for (i = 0; i < HT_TOTALS; i++)
+		ht_json_uint(j, total[i].name, total[i].value);
 	for (i = 0; i < HT_LEN(more); i++)
 		ht_json_uint(j, more[i].name, more[i].value);
 	ht_prof_peak(p, &peak);

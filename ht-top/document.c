@@ -281,6 +281,7 @@ put_histograms(struct ht_json *j, const struct report *r)
 static void
 put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 {
+	struct ht_total total[HT_TOTALS];
 	const char *name;
 	uint64_t v;
 	size_t i;
@@ -291,9 +292,10 @@ put_profile(struct ht_json *j, const char *key, const struct ht_prof *p)
 		    ht_intern_get(&p->text, p->origin->command),
 		    ht_intern_len(&p->text, p->origin->command));
 	ht_json_uint(j, "traces", p->traces);
-	for (i = 0; (name = ht_prof_total(p, i, &v)) != NULL; i++)
-		if (i < TOTALS_ALWAYS || v)
-			ht_json_uint(j, name, v);
+	ht_prof_totals(p, total);
+	for (i = 0; i < HT_TOTALS; i++)
+		if (i < TOTALS_ALWAYS || total[i].value)
+			ht_json_uint(j, total[i].name, total[i].value);
 	for (i = 0; (name = total_half(p, i, &v)) != NULL; i++)
 		ht_json_uint(j, name, v);
 	ht_json_uint(j, "truncated", p->truncated);

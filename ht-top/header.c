@@ -513,20 +513,20 @@ total_half(const struct ht_prof *p, size_t i, uint64_t *half)
 void
 print_totals(const struct report *r)
 {
-	uint64_t v, base = 0;
+	struct ht_total total[HT_TOTALS], base[HT_TOTALS] = {0};
 	const char *name;
+	uint64_t v;
 	size_t i;
 
-	for (i = 0; (name = ht_prof_total(r->later, i, &v)) != NULL; i++) {
-		struct amount a;
+	ht_prof_totals(r->later, total);
+	if (r->base)
+		ht_prof_totals(r->base, base);
+	for (i = 0; i < HT_TOTALS; i++) {
+		struct amount a = amount_between(base[i].value, total[i].value);
 
-		if (r->base)
-			ht_prof_total(r->base, i, &base);
-		if (i >= TOTALS_ALWAYS && !v && !base)
-			continue;
-		a = amount_between(base, v);
-		ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n", name,
-		    a.minus ? "-" : "", a.n);
+		if (i < TOTALS_ALWAYS || total[i].value || base[i].value)
+			ht_out_printf(r->out, "%s\t%s%" PRIu64 "\n",
+			    total[i].name, a.minus ? "-" : "", a.n);
 	}
 	if (r->base)
 		return;

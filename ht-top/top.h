@@ -56,7 +56,7 @@ struct report {
 
 /* `name<TAB>value` lines. */
 void print_totals(const struct report *r);
-/* Of ht_prof_total()'s the first are always shown; the others where they are
+/* Of ht_prof_totals()' the first are always shown; the others where they are
  * recorded. */
 #define TOTALS_ALWAYS 11
 /* Kinds of allocations that the report leaves out because none was asked for,

@@ -308,17 +308,14 @@ ht_prof_peak(const struct ht_prof *p, struct ht_prof_kind *peak)
 	return true;
 }
 
-const char *
-ht_prof_total(const struct ht_prof *p, size_t i, uint64_t *value)
+void
+ht_prof_totals(const struct ht_prof *p, struct ht_total total[HT_TOTALS])
 {
 	struct ht_prof_kind peak;
 	bool one = ht_prof_peak(p, &peak);
 	uint64_t rest;
 	struct ht_explained e = ht_explained_parts(&p->explained, &rest);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} field[] = {
+	const struct ht_total field[HT_TOTALS] = {
 	    {"runtime_ms", p->runtime_ms},
 	    {"allocations", p->sum.allocs},
 	    {"temporary", p->sum.temporary},
@@ -338,10 +335,7 @@ ht_prof_total(const struct ht_prof *p, size_t i, uint64_t *value)
 	    {"rss_rest", rest},
 	};
 
-	if (i >= HT_LEN(field))
-		return NULL;
-	*value = field[i].value;
-	return field[i].name;
+	memcpy(total, field, sizeof field);
 }
 
 const char *

@@ -128,9 +128,14 @@ void ht_prof_kind(
 /* The largest peak, of the kind that all rows are of. Where they are of
  * several, which have no peak in common: of the heap, and false. */
 bool ht_prof_peak(const struct ht_prof *p, struct ht_prof_kind *peak);
-/* The i-th total of a profile: its name, as documents for machines have it, and
- * *value in what it counts: bytes, ms or events. NULL behind the last. */
-const char *ht_prof_total(const struct ht_prof *p, size_t i, uint64_t *value);
+/* The totals of a profile, as documents for machines name them; bytes, ms or
+ * events. */
+struct ht_total {
+	const char *name;
+	uint64_t value;
+};
+#define HT_TOTALS 17
+void ht_prof_totals(const struct ht_prof *p, struct ht_total total[HT_TOTALS]);
 #define HT_KIND_HEAP "heap"
 /* What a kind is called, not escaped: a text's id, or 0 for the heap. */
 const char *ht_kind_name(const struct ht_prof *p, uint32_t kind);
