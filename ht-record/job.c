@@ -44,12 +44,11 @@ struct ht_job {
 	struct ht_child child;
 	struct ht_guardian *guardian; /* NULL: it was launched */
 	struct ht_guarded guarded;
-	int pid_fd;	    /* of a process attached to */
-	bool paused;	    /* by a signal, or for the delay */
-	pthread_t listener; /* to signals, whatever the output is doing */
-	bool listens;
-	_Atomic bool deaf; /* the listener is to end */
-	_Atomic int wish;  /* SIGUSR1 or SIGUSR2, as they came last; 0: none */
+	int pid_fd;	      /* of a process attached to */
+	bool paused;	      /* by a signal, or for the delay */
+	pthread_t listener;   /* to signals, whatever the output is doing */
+	_Atomic bool listens; /* false: the listener is to end */
+	_Atomic int wish; /* SIGUSR1 or SIGUSR2, as they came last; 0: none */
 	_Atomic bool leaving; /* to be detached from */
 	bool stopped;	      /* nobody reads what we write */
 	char *exe[2];	      /* of an image of a child, and NULL */
@@ -110,7 +109,7 @@ listen_to_signals(void *arg)
 	for (;;) {
 		int sig = sigwaitinfo(&j->signals, &info);
 
-		if (atomic_load(&j->deaf))
+		if (!atomic_load(&j->listens))
 			return NULL;
 		if (sig > 0)
 			heed(j, sig, &info);
@@ -120,10 +119,12 @@ listen_to_signals(void *arg)
 static int
 listen_now(struct ht_job *j, struct ht_error *err)
 {
-	errno = pthread_create(&j->listener, NULL, listen_to_signals, j);
-	if (errno)
-		return ht_error_errno(err, "cannot start a thread");
 	j->listens = true;
+	errno = pthread_create(&j->listener, NULL, listen_to_signals, j);
+	if (errno) {
+		j->listens = false;
+		return ht_error_errno(err, "cannot start a thread");
+	}
 	return 0;
 }
 
@@ -133,10 +134,9 @@ stop_listening(struct ht_job *j)
 	if (!j->listens)
 		return;
 	/* To cancel it would load libgcc. */
-	atomic_store(&j->deaf, true);
+	j->listens = false;
 	pthread_kill(j->listener, SIGTERM);
 	pthread_join(j->listener, NULL);
-	j->listens = false;
 }
 
 /* ---- preparing -------------------------------------------------------- */
