@@ -140,9 +140,6 @@ ht_ranges_here(void)
 
 /* ---- what we are ------------------------------------------------------ */
 
-extern const ElfW(Ehdr) image __asm__("__ehdr_start")
-    __attribute__((visibility("hidden")));
-
 static bool
 is_in(const struct ht_area *a, uint64_t pc)
 {
@@ -162,7 +159,7 @@ bool
 ht_moved_object(uint64_t pc, struct ht_object *o)
 {
 	const ElfW(Phdr) *ph =
-	    (const ElfW(Phdr) *)((const char *)&image + image.e_phoff);
+	    (const ElfW(Phdr) *)((const char *)&ht_image + ht_image.e_phoff);
 
 	if (!is_in(&ht_head.image, pc) && !is_moved(pc))
 		return false;
@@ -172,9 +169,9 @@ ht_moved_object(uint64_t pc, struct ht_object *o)
 	    .bias = ht_head.image.start,
 	    .name = "libht-attach.so",
 	    .headers = ph,
-	    .nheaders = image.e_phnum,
+	    .nheaders = ht_image.e_phnum,
 	};
-	for (unsigned i = 0; i < image.e_phnum; i++)
+	for (unsigned i = 0; i < ht_image.e_phnum; i++)
 		if (ph[i].p_type == PT_GNU_EH_FRAME)
 			o->eh_frame_hdr = o->bias + ph[i].p_vaddr;
 	return true;

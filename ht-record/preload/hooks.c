@@ -17,6 +17,7 @@
 #include "ht-record/preload/allocators.h"
 #include "ht-record/preload/api.h"
 #include "ht-record/preload/frames.h"
+#include "ht-record/preload/objects.h"
 #include "ht-record/preload/prefix.h"
 #include "ht-record/preload/publish.h"
 #include "ht-record/preload/sample.h"
@@ -97,10 +98,13 @@ within(struct ht_thread *t, const uintptr_t *frame)
 	return how == HT_CALLED;
 }
 
-/* The library's code lies between them. */
-extern const char image[] __asm__("__ehdr_start")
-    __attribute__((visibility("hidden")));
-#define image_end ((const char *)&ht_real)
+/* Code of ours, which lies before all that is written to. */
+static inline bool
+is_ours(uintptr_t pc)
+{
+	return pc - (uintptr_t)&ht_image <
+	       (uintptr_t)&ht_real - (uintptr_t)&ht_image;
+}
 
 /* Is this hook called by the allocator that `e` is of? Without a walk: no
  * signal's frame lies in less than this between it and the other hook. */
@@ -115,16 +119,17 @@ calls_itself(
 	       frame[1] - e->module.start < e->module.size;
 }
 
-/* For some allocators this is a part of every call. Where one of its functions
- * ends in a jump to the next, we are the caller of the hook of that. */
+/* `e` is what the hook is of, NULL: of a function of the libc. For some
+ * allocators this is a part of every call. Where one of their functions ends in
+ * a jump to the next, we are the caller of the hook of that. */
 static __attribute__((noinline)) bool
-nested(struct ht_thread *t, const uintptr_t *frame)
+nested(struct ht_thread *t, const uintptr_t *frame, const struct ht_entry *e)
 {
-	if (CAN_JUMP &&
-	    frame[1] - (uintptr_t)image < (uintptr_t)(image_end - image))
+	if (CAN_JUMP && is_ours(frame[1]))
 		return true;
-	if (t->entry && t->entry_guard == t->guard &&
-	    calls_itself(t, t->entry, frame))
+	if (!e && t->entry_guard == t->guard)
+		e = t->entry;
+	if (e && calls_itself(t, e, frame))
 		return true;
 	return within(t, frame) && !called_back(t, frame[1]);
 }
@@ -151,19 +156,27 @@ enter_slow(const uintptr_t *frame)
 
 /* `t` if a call in its thread is to be recorded, else NULL. */
 static inline struct ht_thread *
-unless_nested(struct ht_thread *t, const uintptr_t *frame)
+unless_nested(
+    struct ht_thread *t, const uintptr_t *frame, const struct ht_entry *e)
 {
-	if (unlikely(!t) || unlikely(t->guard && nested(t, frame)))
+	if (unlikely(!t) || unlikely(t->guard && nested(t, frame, e)))
 		return NULL;
 	return t;
 }
 
 /* This thread's state if the call is to be recorded, else NULL. */
 static inline struct ht_thread *
-enter(const uintptr_t *frame)
+enter_entry(const uintptr_t *frame, const struct ht_entry *e)
 {
 	return unless_nested(
-	    likely(ht_is_on()) ? ht_thread_self() : enter_slow(frame), frame);
+	    likely(ht_is_on()) ? ht_thread_self() : enter_slow(frame), frame,
+	    e);
+}
+
+static inline struct ht_thread *
+enter(const uintptr_t *frame)
+{
+	return enter_entry(frame, NULL);
 }
 
 /* Around a real call: what it calls of ours is not the program's. */
@@ -248,6 +261,7 @@ record(struct ht_thread *t, const uintptr_t *frame, enum ht_rec_kind kind,
 
 	if (likely(stack))
 		ht_publish(t, kind, (uintptr_t)p, size, stack);
+	/* What passes shall not cost a call. */
 	else if (kind != HT_REC_ALLOC || !ht_sample_wanted() ||
 		 !ht_sample_passes(t, size))
 		record_slow(t, frame, kind, p, size, usable);
@@ -361,7 +375,7 @@ free_recorded(void *p)
 
 	if (!p || unlikely(ht_boot_owns(p)))
 		return;
-	t = unless_nested(ht_thread_self(), HERE());
+	t = unless_nested(ht_thread_self(), HERE(), NULL);
 	if (unlikely(!t)) {
 		ht_real.free(p);
 		return;
@@ -1018,14 +1032,11 @@ entry_expand(struct ht_thread *t, const struct ht_entry *e,
 unsigned __int128
 ht_entry_call(uint64_t *arg, const struct ht_entry *e, const uintptr_t *frame)
 {
-	struct ht_thread *t = ht_thread_known();
+	struct ht_thread *t = NULL;
 	unsigned __int128 r;
 
-	if ((t && calls_itself(t, e, frame)) ||
-	    (e->point->op == HT_ENTRY_FREE && !arg[0]))
-		t = NULL;
-	else
-		t = enter(frame);
+	if (e->point->op != HT_ENTRY_FREE || arg[0])
+		t = enter_entry(frame, e);
 	if (!t) {
 		arg[HT_ENTRY_TAIL] = e->real;
 		return 0;

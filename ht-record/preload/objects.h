@@ -70,4 +70,8 @@ const struct r_debug *ht_objects_debug(void)
 /* Objects were unloaded: the snapshot is not to be trusted. */
 void ht_objects_unloaded(void);
 
+/* The beginning of this library, or of the image that is attached. */
+extern const ElfW(Ehdr) ht_image __asm__("__ehdr_start")
+    __attribute__((visibility("hidden")));
+
 #endif

@@ -71,8 +71,8 @@ struct ht_sampler {
 	uint64_t *left;	 /* the bytes that are not drawn, before one that is */
 	bool drawn;	 /* else it is 0, and says nothing */
 	uint64_t own;	 /* where it is, if its hooks do not look at it first */
-	uintptr_t last;	 /* the last block it sampled, and *left then; 0: it */
-	uint64_t last_left; /* has freed one since */
+	uintptr_t last;	 /* the last block it sampled, 0: it freed one since */
+	uint64_t last_left; /* *left when it did */
 #ifdef HT_ATTACHED
 	_Atomic uint8_t *filter; /* as ht_quick.filter */
 #endif

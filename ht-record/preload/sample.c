@@ -92,6 +92,8 @@ ht_sample_ready(struct ht_thread *t)
 		ht_sample_restart(t);
 }
 
+/* ---- threads ----------------------------------------------------------- */
+
 /* At those of this thread that the filter is for; NULL: at each. */
 static void
 look_at_frees(struct ht_thread *t, _Atomic uint8_t *filter)
